@@ -1,0 +1,30 @@
+"""Where tests find data that is not part of the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _shared(name: str) -> Path:
+    base = Path(os.environ.get("EMOTIONAL_DAN_SHARED", ROOT.parent / "shared"))
+    folder = base / name
+    if not folder.is_dir():
+        pytest.skip(f"{name} is not here: expected {folder} (set EMOTIONAL_DAN_SHARED to the folder that holds it)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def media_dir() -> Path:
+    """Folder of real videos with faces; tests that need it skip where it is absent."""
+    return _shared("media")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the training data; tests that need it skip where it is absent."""
+    return _shared("data")
