@@ -1,0 +1,36 @@
+"""Exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """Keeps a copy of ``model`` whose weights and batch-norm statistics follow it slowly.
+
+    The decay is warmed up as ``min(decay, (1 + n) / (10 + n))`` so that the first random weights are
+    forgotten soon.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take one step towards ``model``."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        averaged = self.model.state_dict()
+        floats, sources = [], []
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                floats.append(averaged[name])
+                sources.append(value)
+            else:
+                averaged[name].copy_(value)
+        torch._foreach_lerp_(floats, sources, 1 - decay)

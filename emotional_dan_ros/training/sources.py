@@ -1,0 +1,81 @@
+"""Training and validation faces from what a configuration names."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.training.config import SourceConfig
+from emotional_dan_ros.training.faceset import FaceSet, base_size
+from emotional_dan_ros.training.npz_sources import mix_votes, one_hot, read_npz, read_votes, to_faceset
+
+_log = logging.getLogger(__name__)
+
+#: A source with a larger share of undecodable images is taken to be damaged.
+_MAX_BROKEN_SHARE = 0.01
+
+TRAINING, VALIDATION = 0, 1
+
+
+def load_source(source: SourceConfig, image_size: int, usage: int = TRAINING) -> FaceSet:
+    """Decode and align one source.
+
+    Args:
+        source: what and where.
+        image_size: of the network.
+        usage: which split of a file that has splits: training or validation.
+
+    Raises:
+        UserError: the source is missing, of unknown kind, or damaged.
+    """
+    if source.kind != "npz":
+        raise UserError(f"source kind: expected npz, got {source.kind!r}")
+    faces = read_npz(Path(source.path))
+    targets = one_hot(faces.emotion, source.label_smoothing)
+    usable = np.ones(len(faces), dtype=bool)
+    if source.votes:
+        targets, usable = mix_votes(targets, read_votes(Path(source.votes), len(faces)), source.votes_share)
+    chosen = np.flatnonzero((faces.usage == usage) & usable)
+    if not len(chosen):
+        raise UserError(f"{source.path} holds no faces for {'training' if usage == TRAINING else 'validation'}")
+    faceset, broken = to_faceset(faces, chosen, targets, base_size(image_size), source.weight)
+    report_broken(source.path, [f"image {i}" for i in broken], len(chosen))
+    return faceset
+
+
+def load_sources(sources: Sequence[SourceConfig], image_size: int) -> FaceSet:
+    """All training sources as one set."""
+    return FaceSet.concatenate([load_source(s, image_size) for s in sources])
+
+
+def report_broken(path: str, broken: Sequence[str], total: int) -> None:
+    """Say which images were skipped.
+
+    Raises:
+        UserError: more than 1 % of them.
+    """
+    if not broken:
+        return
+    listed = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+    if len(broken) > _MAX_BROKEN_SHARE * total:
+        raise UserError(f"{path}: {len(broken)} of {total} images do not decode (at most 1 % may): {listed}")
+    _log.warning("%s: skipped %d of %d images that do not decode: %s", path, len(broken), total, listed)
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file, or of the names and sizes of the files of a folder."""
+    digest = hashlib.sha256()
+    path = Path(path)
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
