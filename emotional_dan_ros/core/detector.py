@@ -1,0 +1,193 @@
+"""Find faces and their five keypoints in one camera image (MTCNN)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emotional_dan_ros.core import mtcnn
+from emotional_dan_ros.core.boxes import box_sides, non_maximum_suppression, shift_by_offsets, to_squares
+from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.image_pyramid import ImagePyramid
+from emotional_dan_ros.core.images import as_bgr
+from emotional_dan_ros.core.types import Detection
+
+#: Overlap above which the weaker of two boxes goes: among the proposals of one scale, among those of
+#: all scales and of the second network, and among the final faces (there over the smaller box).
+_OVERLAP_IN_SCALE, _OVERLAP_OF_PROPOSALS, _OVERLAP_OF_FACES = 0.5, 0.7, 0.7
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How to look for faces.
+
+    Attributes:
+        min_face_px: side of the smallest face to look for, source px; at least 12. Time falls with
+            its square.
+        max_search_edge_px: the image that the first network slides over is never longer than this.
+            Where a source image is so large that ``min_face_px`` would ask for more, the smallest face
+            found grows instead; so a 4K camera costs no more than a full-HD one.
+        scale_step: from one size of face to the next, 0..1 (exclusive).
+        thresholds: scores that a face has to reach in the first, second and third network, 0..1.
+        max_proposals: how many proposals the second network judges at most (the strongest); bounds the
+            time a cluttered scene can take.
+    """
+
+    min_face_px: int = 40
+    max_search_edge_px: int = 640
+    scale_step: float = 0.709
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    max_proposals: int = 256
+
+    def __post_init__(self) -> None:
+        window = mtcnn.PROPOSAL_WINDOW_PX
+        if self.min_face_px < window:
+            raise UserError(f"expected min_face_px of at least {window}, got {self.min_face_px}; do set a larger one")
+        if self.max_search_edge_px < window:
+            raise UserError(
+                f"expected max_search_edge_px of at least {window}, got {self.max_search_edge_px}; do set a larger one"
+            )
+        if not 0.1 <= self.scale_step <= 0.95:
+            raise UserError(f"expected scale_step from 0.1 to 0.95, got {self.scale_step}; do set 0.709")
+        if len(self.thresholds) != 3 or not all(0.0 < t < 1.0 for t in self.thresholds):
+            raise UserError(f"expected three thresholds between 0 and 1, got {self.thresholds}; do set 0.6, 0.7, 0.7")
+        if self.max_proposals < 1:
+            raise UserError(f"expected max_proposals of at least 1, got {self.max_proposals}; do set 256")
+
+    def search_scales(self, image_wh: tuple[int, int]) -> tuple[float, ...]:
+        """Scales (search px per source px) at which the first network looks, largest first."""
+        scale = min(mtcnn.PROPOSAL_WINDOW_PX / self.min_face_px, self.max_search_edge_px / max(image_wh))
+        scales = []
+        while min(image_wh) * scale >= mtcnn.PROPOSAL_WINDOW_PX:
+            scales.append(scale)
+            scale *= self.scale_step
+        return tuple(scales)
+
+
+class FaceDetector:
+    """MTCNN on one image at a time; not to be shared by threads.
+
+    Args:
+        config: how to look for faces.
+        device: "cpu", "cuda" or "cuda:<index>", or "auto" (CUDA where there is one).
+
+    Raises:
+        UserError: CUDA was asked for and is not there, or the weights are not installed.
+    """
+
+    def __init__(self, config: DetectorConfig | None = None, device: str = "cpu") -> None:
+        self.config = config or DetectorConfig()
+        self.device = _resolve_device(device)
+        self._nets = mtcnn.load_nets(self.device)
+
+    @torch.inference_mode()
+    def detect(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """Find the faces of one image.
+
+        Args:
+            image: uint8, BGR (H, W, 3) or grey (H, W), any size from 1x1 and any strides.
+
+        Returns:
+            Faces, best first; boxes are clipped to the image, keypoints may lie outside. Empty where
+            there is no face.
+
+        Raises:
+            UserError: the array is not such an image or has no pixels.
+        """
+        pyramid = ImagePyramid(as_bgr(image))
+        boxes = self._propose(pyramid)
+        boxes = self._refine(pyramid, boxes)
+        return self._finish(pyramid, boxes)
+
+    def _propose(self, pyramid: ImagePyramid) -> NDArray[np.float32]:
+        """First stage: squares (N, 4) in source px that may hold a face, strongest first."""
+        threshold = _logit(self.config.thresholds[0])
+        outputs = []
+        for scale in self.config.search_scales(pyramid.image_wh):
+            level = pyramid.scaled(scale)
+            logits, offsets = self._nets.proposal(self._to_device(level[None]))
+            outputs.append((level.shape, logits[0], offsets[0]))
+
+        found_boxes, found_logits = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
+        for shape, logits_tensor, offsets_tensor in outputs:
+            logits, offsets = logits_tensor.cpu().numpy(), offsets_tensor.cpu().numpy()
+            rows, columns = np.nonzero(logits >= threshold)
+            if len(rows) == 0:
+                continue
+            strongest = np.argsort(-logits[rows, columns], kind="stable")[: 2 * self.config.max_proposals]
+            rows, columns = rows[strongest], columns[strongest]
+            corners = mtcnn.PROPOSAL_STRIDE_PX * np.stack([columns, rows], axis=1).astype(np.float32)
+            windows = np.concatenate([corners, corners + mtcnn.PROPOSAL_WINDOW_PX], axis=1)
+            source_per_level = np.divide(pyramid.image_wh, shape[1::-1], dtype=np.float32)
+            windows *= np.tile(source_per_level, 2)
+            keep = non_maximum_suppression(windows, _OVERLAP_IN_SCALE)
+            found_boxes.append(shift_by_offsets(windows[keep], offsets[:, rows[keep], columns[keep]].T))
+            found_logits.append(logits[rows[keep], columns[keep]])
+
+        boxes, logits = np.concatenate(found_boxes), np.concatenate(found_logits)
+        boxes = boxes[np.argsort(-logits, kind="stable")]
+        boxes = boxes[non_maximum_suppression(boxes, _OVERLAP_OF_PROPOSALS)]
+        return to_squares(boxes[: self.config.max_proposals])
+
+    def _refine(self, pyramid: ImagePyramid, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Second stage: the proposals (N, 4) that still look like faces, corrected, best first."""
+        boxes, crops = pyramid.crops(boxes, mtcnn.REFINE_CROP_PX)
+        if len(boxes) == 0:
+            return boxes
+        logits, offsets = (t.cpu().numpy() for t in self._nets.refine(self._to_device(crops)))
+        best = _best_first(logits, self.config.thresholds[1])
+        best = best[non_maximum_suppression(boxes[best], _OVERLAP_OF_PROPOSALS)]
+        return to_squares(shift_by_offsets(boxes[best], offsets[best]))
+
+    def _finish(self, pyramid: ImagePyramid, boxes: NDArray[np.float32]) -> tuple[Detection, ...]:
+        """Third stage: the faces with their keypoints."""
+        boxes, crops = pyramid.crops(boxes, mtcnn.OUTPUT_CROP_PX)
+        if len(boxes) == 0:
+            return ()
+        logits, offsets, points = (t.cpu().numpy() for t in self._nets.output(self._to_device(crops)))
+        best = _best_first(logits, self.config.thresholds[2])
+        # From distances to the box's edge to px whose centres are at integers; without that half px the
+        # keypoints of mirrored images lie half a px off (mean over ten photographs).
+        keypoints = boxes[best, None, :2] + points[best] * box_sides(boxes[best])[:, None, :] - 0.5
+        faces = shift_by_offsets(boxes[best], offsets[best])
+        clipped = np.clip(faces, 0.0, np.tile(np.array(pyramid.image_wh, np.float32), 2))
+        kept = non_maximum_suppression(faces, _OVERLAP_OF_FACES, over_smaller=True)
+        return tuple(
+            Detection(clipped[i], 1.0 / (1.0 + math.exp(-float(logits[best[i]]))), keypoints[i])
+            for i in kept
+            if (box_sides(clipped[i]) > 1.0).all()
+        )
+
+    def _to_device(self, images: NDArray[np.uint8]) -> torch.Tensor:
+        """uint8 (N, H, W, 3) as float (N, 3, H, W) over the same channels-last memory order."""
+        return torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
+
+
+def _resolve_device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(f"expected device auto, cpu or cuda, got {name!r}; do set one of these")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"expected a CUDA device for device: {name}, got {torch.cuda.device_count()} of them; "
+            "do set device to cpu or auto, or install the NVIDIA driver"
+        )
+    return device
+
+
+def _best_first(logits: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
+    order = np.argsort(-logits, kind="stable")
+    return order[logits[order] > _logit(threshold)]
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))

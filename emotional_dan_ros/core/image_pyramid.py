@@ -1,0 +1,90 @@
+"""One image at many sizes, each made once and only where it is asked for."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+class ImagePyramid:
+    """Shrunken views of a BGR image.
+
+    The image is halved again and again (a mean over 2x2 px, the cheapest resampling there is); every
+    other size is made by area resampling from the smallest halving that is still large enough. That
+    gives nearly the same px as resampling the source itself and touches far fewer of them.
+
+    Args:
+        image: uint8 BGR (H, W, 3), C-contiguous, not written to while the pyramid is in use.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._halvings = [image]
+
+    @property
+    def image_wh(self) -> tuple[int, int]:
+        """Size of the source image, px."""
+        height, width = self._halvings[0].shape[:2]
+        return width, height
+
+    def scaled(self, scale: float) -> Image:
+        """The whole image, its sides multiplied by ``scale`` (0..1) and rounded to px, at least 1."""
+        width, height = (max(1, round(side * scale)) for side in self.image_wh)
+        return _resized(self._at_least(scale), width, height)
+
+    def crops(self, boxes_xyxy: NDArray[np.float32], side_px: int) -> tuple[NDArray[np.float32], Image]:
+        """Cut squares and bring them to one size; what lies outside the image is black.
+
+        Args:
+            boxes_xyxy: float32 (N, 4), squares, source px.
+            side_px: side of the crops.
+
+        Returns:
+            The boxes that touch the image, as they were cut (at whole px of a halving), float32 (M, 4),
+            and their crops, uint8 (M, side_px, side_px, 3).
+        """
+        kept, crops = [], []
+        for box in boxes_xyxy:
+            level = self._at_least(side_px / max(float(box[2] - box[0]), 1.0))
+            source_per_level = np.tile(np.divide(self.image_wh, level.shape[1::-1]), 2)
+            on_level = np.round(box / source_per_level).astype(int)
+            cut = _cut(level, *on_level.tolist())
+            if cut is not None:
+                kept.append((on_level * source_per_level).astype(np.float32))
+                crops.append(_resized(cut, side_px, side_px))
+        if not kept:
+            return np.zeros((0, 4), np.float32), np.zeros((0, side_px, side_px, 3), np.uint8)
+        return np.stack(kept), np.stack(crops)
+
+    def _at_least(self, scale: float) -> Image:
+        """The smallest halving whose scale is not below ``scale``."""
+        wanted = 0
+        while scale <= 0.5 ** (wanted + 1):
+            wanted += 1
+        while len(self._halvings) <= wanted:
+            height, width = self._halvings[-1].shape[:2]
+            if min(height, width) < 2:
+                break
+            self._halvings.append(_resized(self._halvings[-1], width // 2, height // 2))
+        return self._halvings[min(wanted, len(self._halvings) - 1)]
+
+
+def _cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image | None:
+    """The px of a box, with black where it leaves the image; None where it misses the image."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    if right <= left or bottom <= top:
+        return None
+    inside = image[top:bottom, left:right]
+    if (left, top, right, bottom) == (x0, y0, x1, y1):
+        return inside
+    margins = (top - y0, y1 - bottom, left - x0, x1 - right)
+    return cast("Image", cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=(0, 0, 0)))
+
+
+def _resized(image: Image, width: int, height: int) -> Image:
+    return cast("Image", cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
