@@ -136,7 +136,7 @@ def sample_frame(index: int) -> NDArray[np.uint8]:
     size: Any = (WIDTH_PX, HEIGHT_PX)
     for portrait, (shift_x, shift_y, angle, scale, light) in zip(portraits, _motion()[:, index], strict=True):
         matrix = cv2.getRotationMatrix2D(portrait.pivot_px, angle, portrait.scale * scale)
-        matrix[:, 2] += np.array(portrait.place_px) + (shift_x, shift_y) - portrait.pivot_px
+        matrix[:, 2] += np.add(portrait.place_px, (shift_x, shift_y)) - portrait.pivot_px
         alpha = cv2.warpAffine(portrait.alpha, matrix, size)[..., None]
         image = cv2.warpAffine(portrait.image, matrix, size)
         picture = picture + alpha * (light * image.astype(np.float32) - picture)

@@ -6,7 +6,6 @@ step, and recognisable by its name, so that what a killed run left behind can be
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,11 +37,11 @@ def put_in_place(finished: Path, target: Path) -> None:
     if finished.is_dir() and target.exists():
         # A folder cannot be renamed over a full one; the old one steps aside for the length of one rename.
         aside = finished.parent / f"{target.name}.old"
-        os.replace(target, aside)
-        os.replace(finished, target)
+        target.replace(aside)
+        finished.replace(target)
         shutil.rmtree(aside, ignore_errors=True)
     else:
-        os.replace(finished, target)
+        finished.replace(target)
 
 
 def sweep_unfinished(folder: Path) -> None:

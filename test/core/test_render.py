@@ -69,7 +69,8 @@ def test_box_label_and_landmarks_are_where_the_face_is(wh: tuple[int, int]) -> N
     for x, y in np.rint(state.landmarks_px).astype(int)[::9]:
         assert np.array_equal(drawn[y, x], colour)
     changed_rows, changed_columns = np.nonzero((drawn != image).any(axis=2))
-    assert changed_rows.min() > 0.25 * height and changed_rows.max() < 0.83 * height
+    assert changed_rows.min() > 0.25 * height
+    assert changed_rows.max() < 0.83 * height
     assert changed_columns.min() > 0.37 * width
     label = drawn[changed_rows.min() : round(box[1]) - 2, round(box[0]) : changed_columns.max()]
     white = (label > 200).all(axis=2)

@@ -26,9 +26,14 @@ def test_file_appears_at_the_end(tmp_path: Path) -> None:
 def test_failure_leaves_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("before")
-    with pytest.raises(RuntimeError), whole_or_nothing(target) as path:
-        path.write_text("half")
-        raise RuntimeError
+
+    def fail_halfway() -> None:
+        with whole_or_nothing(target) as path:
+            path.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert target.read_text() == "before"
     assert _names(tmp_path) == ["a.txt"]
 
