@@ -57,4 +57,5 @@ def _init_glorot(module: nn.Module) -> None:
     # The original initialises every kernel with Glorot's uniform distribution and zero bias.
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -67,7 +67,7 @@ class ModelConfig:
     @property
     def channels(self) -> tuple[int, ...]:
         """Channels of the four blocks."""
-        return tuple(max(8, int(round(c * self.width))) for c in BLOCK_CHANNELS)
+        return tuple(max(8, round(c * self.width)) for c in BLOCK_CHANNELS)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored with the weights."""

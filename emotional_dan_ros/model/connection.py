@@ -1,7 +1,8 @@
 """What joins stage 1 to stage 2: similarity transform, resampling, heat map (DAN, section 3).
 
 All functions are batched and differentiable. Products are written out element by element, not as
-matrix products, because autocast would round those to half precision, which costs whole pixels. Points are (x, y) px of the network's input with pixel
+matrix products, because autocast would round those to half precision, which costs whole pixels. Points
+are (x, y) px of the network's input with pixel
 centres at integers; a transform is an affine (N, 2, 3): ``q = A[:, :, :2] @ p + A[:, :, 2]``.
 """
 
@@ -89,7 +90,7 @@ def landmark_heatmap(landmarks: Tensor, size: int, half_px: int) -> Tensor:
     Returns:
         (N, 1, size, size), differentiable in the landmarks where they are not clamped.
     """
-    n, count, _ = landmarks.shape
+    n = landmarks.shape[0]
     points = landmarks.clamp(half_px, size - 1 - half_px)
     whole = points.detach().floor()
     offsets = torch.arange(-half_px, half_px, device=landmarks.device, dtype=landmarks.dtype)

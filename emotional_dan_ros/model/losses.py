@@ -70,6 +70,8 @@ def joint_loss(
         target_landmarks: (N, 68, 2).
         target: class indices (N,) or probabilities (N, C).
         valid: bool (N,); where false the landmarks of that face do not count.
+        landmark_weight: of the landmark error.
+        emotion_weight: of the cross entropy.
     """
     error = masked_mean(landmark_error(landmarks, target_landmarks), valid)
     return landmark_weight * error + emotion_weight * emotion_loss(logits, target)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from emotional_dan_ros.model.network import EmotionalDAN
 
 
 class WeightAverage:
@@ -15,13 +16,15 @@ class WeightAverage:
     forgotten soon.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    model: EmotionalDAN
+
+    def __init__(self, model: EmotionalDAN, decay: float) -> None:
         self.decay = decay
         self.steps = 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self, model: EmotionalDAN) -> None:
         """Take one step towards ``model``."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))

@@ -19,7 +19,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -31,7 +31,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise UserError(f"{path} is not a readable checkpoint ({type(error).__name__}); remove it to start anew") from error
+        raise UserError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}); remove it to start anew"
+        ) from error
     if not isinstance(state, dict) or "step" not in state:
         raise UserError(f"{path} is no checkpoint of a training run; remove it to start anew")
     return state

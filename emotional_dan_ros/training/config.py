@@ -195,7 +195,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         try:
             return hint(value)
         except ValueError as error:
-            raise UserError(f"{where}: expected one of {', '.join(str(m.value) for m in hint)}, got {value!r}") from error
+            raise UserError(
+                f"{where}: expected one of {', '.join(str(m.value) for m in hint)}, got {value!r}"
+            ) from error
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, str):

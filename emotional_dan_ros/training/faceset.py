@@ -23,7 +23,7 @@ OVERSAMPLING = 1.15
 
 def base_size(image_size: int) -> int:
     """Side in px of the stored crops for a network of ``image_size``."""
-    return int(round(image_size * MARGIN * OVERSAMPLING))
+    return round(image_size * MARGIN * OVERSAMPLING)
 
 
 def base_from_crop(size_px: int) -> NDArray[np.float32]:

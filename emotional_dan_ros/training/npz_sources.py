@@ -45,7 +45,8 @@ class EncodedFaces:
     def image(self, index: int) -> NDArray[np.uint8] | None:
         """Decode image ``index`` to grey (H, W); None where it does not decode."""
         data = self.blob[self.offset[index] : self.offset[index + 1]]
-        return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+        return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
 def read_npz(path: Path) -> EncodedFaces:

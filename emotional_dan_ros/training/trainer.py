@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from emotional_dan_ros.model.config import ModelConfig
-from emotional_dan_ros.model.losses import emotion_loss, landmark_error, masked_mean
+from emotional_dan_ros.model.losses import emotion_loss, landmark_error
 from emotional_dan_ros.model.network import EmotionalDAN
-from emotional_dan_ros.training.augmentation import Augmenter
+from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter
 from emotional_dan_ros.training.averaging import WeightAverage
 from emotional_dan_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from emotional_dan_ros.training.config import TrainConfig, to_tree
+from emotional_dan_ros.training.distributed import ALONE, Group
 from emotional_dan_ros.training.faceset import FaceSet
+from emotional_dan_ros.training.objective import JointObjective
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def sampling_weights(faces: FaceSet, balance: float) -> Tensor:
 
 def mean_shape_of(faces: FaceSet, image_size: int) -> Tensor:
     """Mean of the valid landmarks in px of the network's input, (68, 2)."""
-    augmenter = Augmenter(TrainConfig.__dataclass_fields__["augmentation"].default_factory(), image_size)  # type: ignore[misc]
+    augmenter = Augmenter(AugmentationConfig(), image_size)
     _, points = augmenter.plain(faces.crops[:1], faces.landmarks[faces.landmarks_valid].mean(dim=0, keepdim=True))
     return points[0]
 
@@ -45,12 +47,21 @@ class Trainer:
     """One run. Construct it, then `run`; a run that was cut short goes on from its checkpoint.
 
     What is drawn by chance depends on the seed and the number of the step only, so a resumed run sees
-    the same batches as an unbroken one.
+    the same batches as an unbroken one. With several processes each takes its share of every batch; the
+    first one keeps the averaged weights, validates and saves.
     """
 
-    def __init__(self, config: TrainConfig, train: FaceSet, validation: FaceSet | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: FaceSet,
+        validation: FaceSet | None,
+        device: torch.device,
+        group: Group = ALONE,
+    ) -> None:
         self.config = config
         self.device = device
+        self.group = group
         self.out = Path(config.out)
         self.model_config: ModelConfig = config.model
         self.augmenter = Augmenter(config.augmentation, config.model.image_size)
@@ -59,8 +70,9 @@ class Trainer:
         self.weights = sampling_weights(train, config.balance)
         torch.manual_seed(config.seed)
         self.model = EmotionalDAN(config.model, mean_shape_of(train, config.model.image_size))
-        self.model.to(device=device, memory_format=torch.channels_last)
+        self.model.to(device).to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.model, config.schedule.ema)
+        self.objective: nn.Module = group.wrap(JointObjective(self.model, config.loss), device)
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -121,6 +133,9 @@ class Trainer:
         """Images, landmarks, validity and targets of one step."""
         rng = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         index = torch.multinomial(self.weights, self.config.schedule.batch_size, replacement=True, generator=rng)
+        index = self.group.share(index)
+        if self.group.size > 1:
+            rng.manual_seed((self.config.seed * 1_000_003 + step) * self.group.size + self.group.rank)
         faces = self.train_faces
         images, landmarks = self.augmenter(
             faces.crops[index].to(self.device), faces.landmarks[index].to(self.device), rng
@@ -128,34 +143,28 @@ class Trainer:
         return images, landmarks, faces.landmarks_valid[index].to(self.device), faces.targets[index].to(self.device)
 
     def train_step(self) -> dict[str, float]:
-        """One step of gradient descent; the losses before it."""
+        """One step of gradient descent; the losses before it (of this process's share)."""
         images, landmarks, valid, targets = self.batch(self.step)
-        images = images.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
         self.model.train()
-        alone = self.step < self.stage1_steps
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            if alone:
-                first, _ = self.model.stage1(images, self.model.mean_shape)
-                second = logits = None
-            else:
-                first, second, logits = self.model(images)
-        error1 = masked_mean(landmark_error(first, landmarks), valid)
-        loss = self.config.loss.landmark * error1
-        values = {"landmarks_stage1": error1}
-        if second is not None and logits is not None:
-            error2 = masked_mean(landmark_error(second, landmarks), valid)
-            entropy = emotion_loss(logits, targets)
-            loss = loss + self.config.loss.landmark * error2 + self.config.loss.emotion * entropy
-            values |= {"landmarks": error2, "emotion": entropy}
+            loss, values = self.objective(
+                images.contiguous(memory_format=torch.channels_last),
+                landmarks,
+                valid,
+                targets,
+                stage1_only=self.step < self.stage1_steps,
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.schedule.grad_clip)
+        # Dropout draws from the global generator; seeding it by step keeps resumed runs on the same path.
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step + 1)
         self.optimizer.step()
         self.average.update(self.model)
         self.step += 1
-        return {name: float(value.detach()) for name, value in values.items()}
+        return {name: float(value) for name, value in values.items()}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -194,6 +203,8 @@ class Trainer:
                 raise FloatingPointError(f"the loss is not finite at step {self.step}: {losses}")
             if progress:
                 progress(self.step, self.total_steps, losses)
+            if not self.group.is_first:
+                continue
             if self.step % self.steps_per_epoch == 0 or self.step == self.total_steps:
                 if self.validation is not None and self.step > self.stage1_steps:
                     row = {"step": self.step, "epoch": self.step / self.steps_per_epoch, **self.validate()}

@@ -1,0 +1,46 @@
+"""``emotional-dan``: one command with subcommands, each in a module of its own, imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from emotional_dan_ros.core.errors import UserError
+
+#: Subcommand -> (module with add_arguments(parser) and run(args) -> exit code, what it does).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
+    "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; exit code 0 when it succeeded, 1 after a user error, 2 after wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="emotional-dan", description="Emotions of passengers with EmotionalDAN.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((a for a in arguments if not a.startswith("-")), None)
+    for name, (module_name, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == asked:
+            # Only the asked module is imported: torch alone takes seconds.
+            module = importlib.import_module(module_name)
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return int(args.run(args))
+    except UserError as error:
+        print(f"emotional-dan: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("emotional-dan: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
