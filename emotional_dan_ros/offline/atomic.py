@@ -17,17 +17,22 @@ UNFINISHED_PREFIX = ".unfinished-"
 
 
 @contextmanager
-def whole_or_nothing(target: Path) -> Iterator[Path]:
+def whole_or_nothing(target: Path, optional: bool = False) -> Iterator[Path]:
     """Yield a path of the same name to write a file or folder to; move it to ``target`` when the block succeeds.
 
     An existing target is replaced. When the block raises, the target stays as it was and nothing is left behind.
+    ``optional`` allows the block to write nothing; a target of an earlier run is removed then, so that it does not
+    pass for the new one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=target.parent))
     try:
         unfinished = workshop / target.name
         yield unfinished
-        put_in_place(unfinished, target)
+        if optional and not unfinished.exists():
+            target.unlink(missing_ok=True)
+        else:
+            put_in_place(unfinished, target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
