@@ -5,19 +5,20 @@ A box holds the px from its start up to, but not including, its end: its sides a
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 
 def box_sides(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Width and height of boxes: (..., 4) -> (..., 2)."""
-    sides: NDArray[np.float32] = boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]
-    return sides
+    return cast("NDArray[np.float32]", boxes_xyxy[..., 2:] - boxes_xyxy[..., :2])
 
 
 def box_centres(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Centres of boxes: (..., 4) -> (..., 2)."""
-    return (boxes_xyxy[..., 2:] + boxes_xyxy[..., :2]) / 2
+    return cast("NDArray[np.float32]", (boxes_xyxy[..., 2:] + boxes_xyxy[..., :2]) / 2)
 
 
 def overlaps(
