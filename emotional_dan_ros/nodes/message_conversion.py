@@ -7,10 +7,11 @@ box around the one that was written; every other number survives the way there a
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image, RegionOfInterest
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from emotional_dan_ros.core.errors import UserError
@@ -121,6 +122,31 @@ def anomaly_from_msg(message: EmotionAnomalyMsg) -> AnomalyEvent:
         probability=message.probability,
         expected_probability=message.expected_probability,
         description=message.description,
+    )
+
+
+def faces_as_published(frame: FrameFaces) -> FrameFaces:
+    """What a subscriber in another process would get of it: boxes in whole pixels, scores as float32.
+
+    Nodes hand this to each other, so that a composed process computes bit by bit what separate ones do.
+    """
+    return replace(
+        frame,
+        faces=tuple(
+            replace(f, score=float(np.float32(f.score)), box_xyxy=box_of(roi_of(f.box_xyxy, frame.image_wh)))
+            for f in frame.faces
+        ),
+    )
+
+
+def emotions_as_published(frame: FrameEmotions) -> FrameEmotions:
+    """As `faces_as_published`: boxes in whole pixels, quality as float32."""
+    return replace(
+        frame,
+        states=tuple(
+            replace(s, quality=float(np.float32(s.quality)), box_xyxy=box_of(roi_of(s.box_xyxy, frame.image_wh)))
+            for s in frame.states
+        ),
     )
 
 

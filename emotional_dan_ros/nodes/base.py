@@ -1,0 +1,280 @@
+"""What all nodes share: lifecycle, parameters, one worker thread, diagnostics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+from rclpy.timer import Timer
+
+from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.nodes.bus import LocalBus
+from emotional_dan_ros.nodes.health import ERROR, WARN, Health
+from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.parameters import ParameterSet, Values
+from emotional_dan_ros.nodes.ports import InputPort, OutputPort
+from emotional_dan_ros.nodes.topics import Topic
+from emotional_dan_ros.nodes.worker import Worker
+
+T = TypeVar("T")
+
+DIAGNOSTICS_PERIOD_S = 1.0
+#: So many inputs in a row that cannot be worked on for a reason that is not the input's send the node to
+#: its error state.
+_MAX_FAILURES = 5
+
+
+class PipelineNode(LifecycleNode):
+    """A lifecycle node that works on its inputs in one thread.
+
+    A subclass says in four methods what is its own: `set_up`, `begin`, `process`, `tear_down`. Each may
+    raise UserError; then the transition fails, the node stays as it was, and the reason stands on
+    /diagnostics until a transition succeeds.
+
+    Args:
+        name: of the node and of its table of parameters.
+        bus: of the process; None where the node is alone.
+        kwargs: as for rclpy.node.Node.
+
+    Raises:
+        UserError: a start-up parameter is not allowed.
+    """
+
+    #: How many inputs wait while the worker is busy; 1 is "newest wins".
+    queue_depth: ClassVar[int] = 1
+
+    def __init__(self, name: str, *, bus: LocalBus | None = None, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.kind = name
+        self.bus = bus or LocalBus()
+        self.health = Health()
+        self.inputs: list[InputPort[Any]] = []
+        self.outputs: list[OutputPort[Any]] = []
+        self.finished: Callable[[], None] = lambda: None  # run.py ends the process by it
+        self._failures = 0
+        self._fault: str | None = None
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._ros_time_ns, self._ros_time_moved_s = 0, time.monotonic()
+        self._worker: Worker[tuple[float, Any]] = Worker(
+            self._work, self.queue_depth, self.health.dropped, self.get_name()
+        )
+        self.parameters = ParameterSet(self, TABLES[name], self._is_configured, self.apply)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self._diagnostics_timer = self.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=self.steady_clock)
+        self._autostart_timer: Timer | None = None
+        if self.parameters["autostart"]:
+            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self.steady_clock)
+
+    # What a subclass says
+
+    def set_up(self) -> None:
+        """Load, allocate, warm up, open outputs (transition configure)."""
+
+    def begin(self) -> None:
+        """Open inputs (transition activate); the worker runs already."""
+
+    def process(self, value: Any) -> None:
+        """Work on one input, in the worker's thread."""
+
+    def end(self) -> None:
+        """Last words before work stops (transition deactivate); the worker has stopped, outputs are open."""
+
+    def tear_down(self) -> None:
+        """Let go of what `set_up` made (transition cleanup); outputs are closed after it."""
+
+    def apply(self, values: Values, changed: frozenset[str]) -> None:
+        """Take over changed parameters, in the executor's thread; raise UserError to refuse."""
+
+    def check(self) -> None:
+        """Look after problems once a second, while active."""
+
+    # What a subclass uses
+
+    def open_output(self, topic: Topic[T]) -> OutputPort[T]:
+        """Open an output; closed by itself at cleanup."""
+        port = OutputPort(self, topic, self.bus)
+        self.outputs.append(port)
+        return port
+
+    def open_input(
+        self, topic: Topic[T], receive: Callable[[T], None], name: str | None = None, qos: QoSProfile | None = None
+    ) -> InputPort[T]:
+        """Open an input; closed by itself at deactivation."""
+        port = InputPort(self, topic, name or topic.name, qos or topic.qos(), self.bus, receive)
+        self.inputs.append(port)
+        return port
+
+    def close_inputs(self) -> None:
+        """Close all inputs."""
+        while self.inputs:
+            self.inputs.pop().close()
+
+    def enqueue(self, value: Any) -> None:
+        """Give the worker an input; thread safe."""
+        now_s = time.monotonic()
+        self.health.received(now_s)
+        self._worker.put((now_s, value))
+
+    def warn_once(self, key: str, level: bytes, text: str) -> None:
+        """Put a problem on /diagnostics and, when it is new, into the log."""
+        if self.health.report(key, level, text):
+            (self.get_logger().error if level == ERROR else self.get_logger().warning)(text)
+
+    def clear(self, key: str) -> None:
+        """Take a problem back, and say so in the log."""
+        if self.health.clear(key):
+            self.get_logger().info(f"{key}: well again")
+
+    def fail(self, reason: str) -> None:
+        """Go to the error state and from there to unconfigured; from any thread."""
+        self._fault = reason
+        self.warn_once("state", ERROR, reason)
+        if self.executor is None:
+            self._to_error_state()
+        else:
+            self.executor.create_task(self._to_error_state)
+
+    @property
+    def state_label(self) -> str:
+        """E.g. "active"."""
+        return str(self._state_machine.current_state[1])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node works."""
+        return self.state_label == "active"
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition("configure", self.set_up, self._release)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        def activate() -> None:
+            self._failures = 0
+            self._worker.start()
+            self.begin()
+
+        return self._transition("activate", activate, self._halt)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._fault is not None:
+            return TransitionCallbackReturn.ERROR  # on_error does the work
+        return self._transition("deactivate", self._halt, lambda: None)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition("clean up", self._release, lambda: None)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if state.label == "active":
+            self._halt(drain=True)
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._fault = None
+        self._halt()
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _autostart(self) -> None:
+        assert self._autostart_timer is not None
+        self.destroy_timer(self._autostart_timer)
+        self._autostart_timer = None
+        if self.state_label == "unconfigured" and self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+            return
+        if self.state_label == "inactive":
+            self.trigger_activate()
+
+    def _transition(self, name: str, act: Callable[[], None], undo: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            act()
+        except Exception as error:
+            reason = str(error) if isinstance(error, UserError) else f"unexpected {type(error).__name__}: {error}"
+            self.warn_once("state", ERROR, f"cannot {name}: {' '.join(reason.split())}")
+            undo()
+            return TransitionCallbackReturn.FAILURE
+        self.health.clear("state")
+        return TransitionCallbackReturn.SUCCESS
+
+    def _to_error_state(self) -> None:
+        if self.is_active:
+            self.trigger_deactivate()
+
+    def _halt(self, drain: bool = False) -> None:
+        self.close_inputs()
+        self._worker.stop(drain)
+        self.end()
+        for key in ("input", "loss", "stamps", "qos", "clock", "work"):
+            self.health.clear(key)
+
+    def _release(self) -> None:
+        self.tear_down()
+        while self.outputs:
+            self.outputs.pop().close()
+
+    def _is_configured(self) -> bool:
+        return self.state_label != "unconfigured"
+
+    # Work
+
+    def _work(self, item: tuple[float, Any]) -> None:
+        came_s, value = item
+        try:
+            self.process(value)
+        except UserError as error:
+            self.health.failed()
+            self.warn_once("work", ERROR, str(error))
+        except Exception as error:
+            self.health.failed()
+            self._failures += 1
+            text = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            self.warn_once("work", ERROR, text)
+            if self._failures >= _MAX_FAILURES:
+                self.fail(f"gave up after {self._failures} failures: {text}")
+        else:
+            self._failures = 0
+            self.clear("work")
+            now_s = time.monotonic()
+            self.health.done(now_s, now_s - came_s)
+
+    # Diagnostics
+
+    def _diagnose(self) -> None:
+        if self.is_active:
+            self._check_clock()
+            self._check_qos()
+            self.check()
+        status = self.health.status(
+            f"{self.get_fully_qualified_name().lstrip('/')}: {self.kind}", self.state_label, time.monotonic()
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _check_clock(self) -> None:
+        if not self.get_parameter("use_sim_time").value:
+            return
+        now_ns, now_s = self.get_clock().now().nanoseconds, time.monotonic()
+        if now_ns != self._ros_time_ns:
+            self._ros_time_ns, self._ros_time_moved_s = now_ns, now_s
+            self.clear("clock")
+        elif now_s - self._ros_time_moved_s > 2 * DIAGNOSTICS_PERIOD_S:
+            self.warn_once("clock", WARN, "use_sim_time is true but /clock stands still or is not published")
+
+    def _check_qos(self) -> None:
+        lines: Sequence[str] = [line for port in (*self.inputs, *self.outputs) for line in port.mismatches()]
+        if lines:
+            self.warn_once("qos", ERROR, "; ".join(lines))
+        else:
+            self.clear("qos")
+
+
+#: Errors of rclpy that a wrong start-up parameter causes.
+PARAMETER_ERRORS = (ParameterException, UserError)

@@ -1,0 +1,43 @@
+"""All nodes in one process; images, faces and emotions pass as objects."""
+
+from __future__ import annotations
+
+import argparse
+
+from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
+from emotional_dan_ros.nodes.base import PipelineNode
+from emotional_dan_ros.nodes.bus import LocalBus
+from emotional_dan_ros.nodes.emotion_recognizer import EmotionRecognizerNode
+from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
+from emotional_dan_ros.nodes.overlay import OverlayNode
+from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.video_source import VideoSourceNode
+
+
+def make_nodes(bus: LocalBus, options: argparse.Namespace) -> list[PipelineNode]:
+    """Create the nodes in the order of the data."""
+    nodes: list[PipelineNode] = []
+    if options.video_source:
+        nodes.append(VideoSourceNode(bus=bus))
+    nodes += [FaceDetectorNode(bus=bus), EmotionRecognizerNode(bus=bus)]
+    if options.anomaly_monitor:
+        nodes.append(AnomalyMonitorNode(bus=bus))
+    if options.overlay:
+        nodes.append(OverlayNode(bus=bus))
+    return nodes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which nodes take part."""
+    parser.add_argument("--video-source", action="store_true", help="with video_source, in place of a camera")
+    parser.add_argument("--no-anomaly-monitor", dest="anomaly_monitor", action="store_false", help="no anomaly_monitor")
+    parser.add_argument("--no-overlay", dest="overlay", action="store_false", help="no overlay")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run all nodes until they are told to stop."""
+    return run("cabin", make_nodes, args, add_arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

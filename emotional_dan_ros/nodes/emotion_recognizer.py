@@ -1,0 +1,60 @@
+"""Node: aligned faces to emotions and landmarks (`faces` to `emotions`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emotional_dan_ros.core.labels import parse_valence_map
+from emotional_dan_ros.core.recognizer import EmotionRecognizer
+from emotional_dan_ros.core.types import FrameFaces
+from emotional_dan_ros.nodes.base import PipelineNode
+from emotional_dan_ros.nodes.inputs import WatchedInput
+from emotional_dan_ros.nodes.message_conversion import emotions_as_published
+from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.topics import EMOTIONS, FACES
+
+#: Faces in a frame for which the first real frame must not pay.
+_WARM_UP_BATCHES = (1, 2)
+
+
+class EmotionRecognizerNode(PipelineNode):
+    """Runs EmotionalDAN on all faces of a frame in one batch."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._recognizer: EmotionRecognizer | None = None
+        super().__init__("emotion_recognizer", **kwargs)
+
+    def set_up(self) -> None:
+        self._recognizer = EmotionRecognizer.load(
+            weights=self.parameters["weights"],
+            device=self.parameters["device"],
+            num_threads=self.parameters["num_threads"] or None,
+            valence_of=parse_valence_map(self.parameters["valence"]),
+        )
+        self._recognizer.warm_up(_WARM_UP_BATCHES)
+        self.health.set_fact("device", str(self._recognizer.device))
+        self.health.set_fact("model", self._recognizer.model_name)
+        self._emotions = self.open_output(EMOTIONS)
+
+    def begin(self) -> None:
+        self._faces = WatchedInput(self, FACES)
+        self._faces.open(self.enqueue)
+
+    def process(self, value: FrameFaces) -> None:
+        assert self._recognizer is not None
+        self._emotions.publish(emotions_as_published(self._recognizer.recognize(value)))
+
+    def tear_down(self) -> None:
+        self._recognizer = None
+
+    def check(self) -> None:
+        self._faces.check()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop."""
+    return run("emotion_recognizer", lambda bus, _: [EmotionRecognizerNode(bus=bus)], args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,241 @@
+"""The parameters of each node, in one place.
+
+Defaults and descriptions of settings that belong to core come from core's configuration classes, so that
+a default is written once. After a change here run ``python -m emotional_dan_ros.nodes.parameter_files``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, fields, is_dataclass
+from inspect import cleandoc
+from typing import Any
+
+from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.detector import DetectorConfig
+from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, EMOTION_NAMES, VALENCE_NAMES
+from emotional_dan_ros.core.tracking import TrackerConfig
+from emotional_dan_ros.nodes.parameters import Change, Param
+
+_COMMON = (
+    Param(
+        "autostart",
+        True,
+        "Configure and activate by itself at start; false where a lifecycle manager drives the node.",
+        change=Change.START,
+    ),
+    Param(
+        "stall_timeout",
+        1.0,
+        "Without input for this long the node says on /diagnostics that its input has stalled.",
+        unit="s",
+        minimum=0.1,
+    ),
+)
+
+_IMAGE_INPUT = (
+    Param(
+        "image_transport",
+        "raw",
+        "raw subscribes to sensor_msgs/Image on `image`, compressed to sensor_msgs/CompressedImage on `image/compressed`.",
+        choices=("raw", "compressed"),
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "reliability",
+        "best_effort",
+        "Reliability of the image subscription; best_effort hears every camera, reliable loses no large image of a "
+        "reliable camera.",
+        choices=("best_effort", "reliable"),
+        change=Change.CONFIGURE,
+    ),
+)
+
+
+def _device(what: str) -> Param:
+    return Param(
+        "device",
+        "auto",
+        f"Where {what} computes: auto (CUDA where there is one), cpu, cuda or cuda:<index>.",
+        change=Change.CONFIGURE,
+    )
+
+
+def _num_threads() -> Param:
+    return Param(
+        "num_threads", 0, "CPU threads of PyTorch in this process; 0 leaves the choice to PyTorch.",
+        minimum=0, maximum=1024, change=Change.CONFIGURE,
+    )  # fmt: skip
+
+
+def described_attributes(config_class: type) -> dict[str, str]:
+    """Read the ``Attributes:`` section of a docstring: name to one line of text."""
+    section = cleandoc(config_class.__doc__ or "").partition("Attributes:\n")[2].split("\n\n")[0]
+    entries = re.split(r"^ {4}(\w+): ", section, flags=re.MULTILINE)[1:]
+    return {name: _sentence(text) for name, text in zip(entries[::2], entries[1::2], strict=True)}
+
+
+def _sentence(text: str) -> str:
+    line = " ".join(text.split()).replace("``", "`").replace("...", "").strip(" .;")
+    return line[:1].upper() + line[1:] + "."
+
+
+def _unit_of(name: str) -> str:
+    for suffix, unit in (("_per_s", "1/s"), ("_s", "s"), ("_px", "px"), ("_per_hour", "1/h")):
+        if name.endswith(suffix):
+            return unit
+    return ""
+
+
+def _of_config(config_class: Any, prefix: str = "", **bounds: tuple[float | None, float | None]) -> tuple[Param, ...]:
+    """Parameters of a configuration class; a class inside it becomes a group."""
+    words = described_attributes(config_class)
+    result: list[Param] = []
+    for entry in fields(config_class):
+        default = entry.default if entry.default is not MISSING else entry.default_factory()
+        if is_dataclass(default):
+            result += _of_config(type(default), f"{prefix}{entry.name}.")
+            continue
+        low, high = bounds.get(entry.name, (0.0, None) if _unit_of(entry.name) else (None, None))
+        result.append(
+            Param(
+                prefix + entry.name,
+                default,
+                words[entry.name],
+                unit=_unit_of(entry.name),
+                minimum=low,
+                maximum=high,
+                choices=EMOTION_NAMES if entry.name == "emotions" else (),
+            )
+        )
+    return tuple(result)
+
+
+VIDEO_SOURCE: tuple[Param, ...] = (
+    _COMMON[0],
+    Param(
+        "source",
+        "sample",
+        "What to play: a video, an image, a folder of images, a camera index or device, a stream, or `sample`.",
+        change=Change.CONFIGURE,
+    ),
+    Param("loop", False, "Start again at the end, with stamps that go on growing.", change=Change.CONFIGURE),
+    Param(
+        "speed",
+        1.0,
+        "How fast recorded input is played, as a multiple of its own rate; its stamps stay as they are.",
+        minimum=0.01,
+        maximum=100.0,
+    ),  # fmt: skip
+    Param(
+        "folder_rate",
+        10.0,
+        "Images per second of a folder or a looped still.",
+        unit="Hz",
+        minimum=0.01,
+        maximum=1000.0,
+        change=Change.CONFIGURE,
+    ),  # fmt: skip
+    Param(
+        "stamps",
+        "clock",
+        "First stamp of recorded input: clock is the node's clock at start, zero is 0.",
+        choices=("clock", "zero"),
+        change=Change.CONFIGURE,
+    ),
+    Param("frame_id", "camera", "frame_id of the images.", change=Change.CONFIGURE),
+    Param(
+        "wait_for_subscribers",
+        1,
+        "Recorded input starts when so many subscriptions are there; 0 starts at once.",
+        minimum=0,
+        maximum=100,
+        change=Change.CONFIGURE,
+    ),
+    Param("exit_at_end", False, "End the process at the end of the input.", change=Change.CONFIGURE),
+)
+
+FACE_DETECTOR: tuple[Param, ...] = (
+    *_COMMON,
+    *_IMAGE_INPUT,
+    _device("the detector"),
+    _num_threads(),
+    Param(
+        "max_rate",
+        0.0,
+        "Most images worked on per second of camera time; 0 takes as many as there are.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    Param(
+        "rotation",
+        0,
+        "How far the camera's picture must be turned clockwise to be upright: 0, 90, 180 or 270. Results stay in "
+        "pixels of the image as published.",
+        unit="degrees",
+        choices=(0, 90, 180, 270),
+    ),
+    Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
+    *_of_config(
+        DetectorConfig,
+        "detector.",
+        min_face_px=(12, 10_000),
+        max_search_edge_px=(12, 10_000),
+        scale_step=(0.1, 0.95),
+        thresholds=(0.0, 1.0),
+        max_proposals=(1, 100_000),
+    ),
+    *_of_config(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
+)
+
+EMOTION_RECOGNIZER: tuple[Param, ...] = (
+    *_COMMON,
+    Param(
+        "weights",
+        "rt",
+        "Name of shipped weights or path of a .safetensors file with its model card beside it.",
+        change=Change.CONFIGURE,
+    ),
+    _device("EmotionalDAN"),
+    _num_threads(),
+    Param(
+        "valence",
+        tuple(DEFAULT_VALENCE_OF[emotion].name.lower() for emotion in DEFAULT_VALENCE_OF),
+        f"Where each emotion counts in the three-class problem, in the order {', '.join(EMOTION_NAMES)}.",
+        choices=VALENCE_NAMES,
+        change=Change.CONFIGURE,
+    ),
+)
+
+ANOMALY_MONITOR: tuple[Param, ...] = (*_COMMON, *_of_config(MonitorConfig, max_passengers=(1, 10_000)))
+
+OVERLAY: tuple[Param, ...] = (
+    *_COMMON,
+    *_IMAGE_INPUT,
+    Param(
+        "max_rate",
+        0.0,
+        "Most pictures drawn per second of camera time; 0 draws as many as there are.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1000.0,
+    ),  # fmt: skip
+    Param(
+        "wait_for_emotions",
+        1.0,
+        "A picture waits so long for the emotions of its stamp; after that it is published without any.",
+        unit="s",
+        minimum=0.05,
+        maximum=60.0,
+    ),
+)
+
+#: Node name to its parameters.
+TABLES: dict[str, tuple[Param, ...]] = {
+    "video_source": VIDEO_SOURCE,
+    "face_detector": FACE_DETECTOR,
+    "emotion_recognizer": EMOTION_RECOGNIZER,
+    "anomaly_monitor": ANOMALY_MONITOR,
+    "overlay": OVERLAY,
+}

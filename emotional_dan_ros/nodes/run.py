@@ -1,0 +1,125 @@
+"""Run nodes in this process until a signal or their own end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.nodes.base import PipelineNode
+from emotional_dan_ros.nodes.bus import LocalBus
+from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.topics import INPUTS, OUTPUTS
+
+#: As argparse does for arguments it does not understand.
+_USAGE_ERROR = 2
+
+
+def run(
+    name: str,
+    make_nodes: Callable[[LocalBus, argparse.Namespace], Sequence[PipelineNode]],
+    args: list[str] | None = None,
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+) -> int:
+    """Create nodes, spin them, shut them down in order.
+
+    Args:
+        name: of the command.
+        make_nodes: creates the nodes on the bus it is given, in the order of the data.
+        args: command line without the program's name; None takes the process's own.
+        add_arguments: declares what the command understands besides ROS arguments.
+
+    Returns:
+        Exit code: 0 after a signal or the end of the input, 2 where start-up arguments or parameters are
+        not allowed (one line on stderr says which and what to do).
+    """
+    arguments = sys.argv[1:] if args is None else args
+    options = _parse(name, remove_ros_args(["", *arguments])[1:], add_arguments)
+    # Our own handlers: rclpy's would close the context before the nodes can say that events end.
+    stop = threading.Event()
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    nodes: Sequence[PipelineNode] = ()
+    try:
+        rclpy.init(args=["", *arguments], signal_handler_options=SignalHandlerOptions.NO)
+        nodes = make_nodes(LocalBus(), options)
+        _spin(nodes, stop)
+    except UserError as error:
+        return _refuse(name, error)
+    except Exception as error:  # rclpy reports wrong arguments by several exceptions without a common base
+        if nodes:
+            raise
+        return _refuse(name, error)
+    finally:
+        rclpy.try_shutdown()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        node.finished = stop.set
+        executor.add_node(node)
+    thread = threading.Thread(target=_serve, args=(executor, nodes, stop), name="executor", daemon=True)
+    thread.start()
+    stop.wait()
+    executor.shutdown(timeout_sec=0.0)
+    thread.join()
+    for node in nodes:  # in the order of the data, so that the last results still find their reader
+        if node.state_label != "finalized":
+            node.trigger_shutdown()
+        node.destroy_node()
+
+
+def _serve(executor: SingleThreadedExecutor, nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            # rclpy raises out of its own service when a lifecycle transition is asked for that the state does
+            # not allow; a wrong request of one client must not end the nodes.
+            nodes[0].get_logger().error(f"request refused: {' '.join(str(error).split())}")
+
+
+def _parse(
+    name: str, arguments: Sequence[str], add_arguments: Callable[[argparse.ArgumentParser], None]
+) -> argparse.Namespace:
+    """Answer --help, refuse what is understood neither here nor by ROS."""
+    parser = argparse.ArgumentParser(
+        prog=name,
+        usage=f"{name} [options] [--ros-args -r FROM:=TO -p NAME:=VALUE --params-file FILE ...]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_help(name),
+    )
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def _help(name: str) -> str:
+    lines = []
+    for node in [name] if name in TABLES else TABLES:
+        lines += [f"{node}", "  subscribes to"]
+        lines += [f"    {t.name} ({t.type_name})" for t in INPUTS[node]] or ["    nothing"]
+        lines += ["  publishes"]
+        lines += [f"    {t.name} ({t.type_name})" for t in OUTPUTS[node]] or ["    nothing"]
+        lines += ["  parameters"]
+        for param in TABLES[node]:
+            bounds = f" [{param.range_text}{' ' + param.unit if param.unit else ''}]" if param.range_text else ""
+            lines.append(f"    {param.name} ({param.type_name}, {param.default}){bounds}: {param.description}")
+    return "\n".join(lines)
+
+
+def _refuse(name: str, error: Exception) -> int:
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return _USAGE_ERROR
