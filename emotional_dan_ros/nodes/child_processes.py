@@ -59,6 +59,10 @@ class ChildProcesses:
         command = [sys.executable, "-m", f"emotional_dan_ros.nodes.{node}", "--ros-args", *self._ros_args]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={_yaml(value)}"]
+        return self.start_command(node, command)
+
+    def start_command(self, name: str, command: Sequence[str]) -> Child:
+        """Start any command under a name."""
         log = tempfile.TemporaryFile()  # noqa: SIM115  closed when the child has ended
         process = subprocess.Popen(
             command,
@@ -68,8 +72,8 @@ class ChildProcesses:
             start_new_session=True,
             preexec_fn=self._die_with_parent,
         )
-        self._children[node] = Child(node, process, log)
-        return self._children[node]
+        self._children[name] = Child(name, process, log)
+        return self._children[name]
 
     def __getitem__(self, node: str) -> Child:
         return self._children[node]

@@ -1,6 +1,6 @@
 """The demo: play an input through the real graph, separate processes over DDS, and keep what it says.
 
-``python -m emotional_dan_ros.nodes.demo [INPUT] [--out DIR]``; `make demo` calls it.
+``emotional-dan demo [INPUT] [--out DIR]``; `make demo` calls it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -145,7 +143,7 @@ def _start(children: ChildProcesses, spec: str, device: str, every_frame: bool) 
     children.start("anomaly_monitor", {})
     source: dict[str, object] = {"source": spec, "wait_for_subscribers": 2, "exit_at_end": True}
     if every_frame:
-        source["wait_for_emotions"] = True
+        source |= {"wait_for_emotions": True, "speed": 100.0}
     children.start("video_source", source)
 
 
@@ -182,9 +180,8 @@ def _check(demo: Demo, children: ChildProcesses) -> None:
             raise UserError(f"{child.name} ended before the input did: {child.last_words()}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run; user errors are one line on stderr and exit code 2."""
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command line of ``emotional-dan demo``."""
     parser.add_argument(
         "input",
         nargs="?",
@@ -198,13 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="wait with each image for the emotions of the one before, so that none is dropped; not in real time",
     )
-    options = parser.parse_args(arguments)
-    try:
-        return run_demo(options.input or SAMPLE, options.out, options.device, options.every_frame)
-    except UserError as error:
-        print(f"demo: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def run(args: argparse.Namespace) -> int:
+    """Run ``emotional-dan demo``; returns the exit code."""
+    return run_demo(args.input or SAMPLE, args.out, args.device, args.every_frame)

@@ -41,10 +41,8 @@ def status_line(
 
 def summary_lines(history: History, num_images: int) -> list[str]:
     """The recording in a few lines: frames, shares of emotions, anomalies."""
-    lines = [
-        f"{num_images} images in {history.duration_s:.1f} s, emotions of {history.num_frames}, "
-        f"faces in {history.num_frames_with_faces}"
-    ]
+    counts = f"emotions of {history.num_frames}, faces in {history.num_frames_with_faces}"
+    lines = [f"{num_images} images in {history.duration_s:.1f} s, {counts}"]
     for passenger in history.passengers():
         shares = sorted(passenger.shares().items(), key=lambda item: -item[1])
         words = ", ".join(f"{emotion.label} {share:.0%}" for emotion, share in shares if share >= 0.05)
