@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emotional_dan_ros.core import mtcnn
 from emotional_dan_ros.core.boxes import box_sides, non_maximum_suppression, shift_by_offsets, to_squares
+from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.image_pyramid import ImagePyramid
 from emotional_dan_ros.core.images import as_bgr
@@ -81,7 +82,7 @@ class FaceDetector:
 
     def __init__(self, config: DetectorConfig | None = None, device: str = "cpu") -> None:
         self.config = config or DetectorConfig()
-        self.device = _resolve_device(device)
+        self.device = choose_device(device)
         self._nets = mtcnn.load_nets(self.device)
 
     @torch.inference_mode()
@@ -165,23 +166,6 @@ class FaceDetector:
     def _to_device(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """uint8 (N, H, W, 3) as float (N, 3, H, W) over the same channels-last memory order."""
         return torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
-
-
-def _resolve_device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise UserError(f"expected device auto, cpu or cuda, got {name!r}; do set one of these")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"expected a CUDA device for device: {name}, got {torch.cuda.device_count()} of them; "
-            "do set device to cpu or auto, or install the NVIDIA driver"
-        )
-    return device
 
 
 def _best_first(logits: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
