@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -152,6 +152,16 @@ class PipelineNode(LifecycleNode):
 
     # Lifecycle
 
+    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:  # noqa: N802
+        # rclpy raises out of its own service when a transition is asked for that the state does not allow, and
+        # the node never answers again. This is the (private) method that service and trigger_* go through; a
+        # wrong request gets its answer and nothing else happens.
+        try:
+            return super()._LifecycleNodeMixin__change_state(transition_id)  # type: ignore[misc]
+        except Exception as error:
+            self.get_logger().error(f"transition refused in state {self.state_label}: {' '.join(str(error).split())}")
+            return TransitionCallbackReturn.FAILURE
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self._transition("configure", self.set_up, self._release)
 
@@ -269,7 +279,8 @@ class PipelineNode(LifecycleNode):
             self.warn_once("clock", WARN, "use_sim_time is true but /clock stands still or is not published")
 
     def _check_qos(self) -> None:
-        lines: Sequence[str] = [line for port in (*self.inputs, *self.outputs) for line in port.mismatches()]
+        ports: list[InputPort[Any] | OutputPort[Any]] = [*self.inputs, *self.outputs]
+        lines = [line for port in ports for line in port.mismatches()]
         if lines:
             self.warn_once("qos", ERROR, "; ".join(lines))
         else:

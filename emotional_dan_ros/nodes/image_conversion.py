@@ -12,6 +12,7 @@ import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def _convert(code: int) -> Callable[[NDArray], NDArray]:
 
 def _to_8_bit(image: NDArray) -> NDArray[np.uint8]:
     # The whole 16-bit range onto the whole 8-bit range, rounded, as cv_bridge does.
-    return cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
+    return cast("NDArray[np.uint8]", cv2.convertScaleAbs(image, alpha=255.0 / 65535.0))
 
 
 def _narrow(code: int | None) -> Callable[[NDArray], NDArray]:
@@ -100,7 +101,7 @@ _LAYOUTS: dict[str, _Layout] = {
 SUPPORTED_ENCODINGS: tuple[str, ...] = tuple(sorted(_LAYOUTS))
 
 
-class UnsupportedEncoding(UserError):
+class UnsupportedEncodingError(UserError):
     """The encoding of an image is not one of `SUPPORTED_ENCODINGS`."""
 
     def __init__(self, encoding: str) -> None:
@@ -118,7 +119,7 @@ def to_array(message: Image | CompressedImage) -> NDArray[np.uint8]:
         uint8 (H, W, 3) in BGR order, or (H, W) for mono encodings. May be a view of the message's bytes.
 
     Raises:
-        UnsupportedEncoding: the encoding is not known.
+        UnsupportedEncodingError: the encoding is not known.
         UserError: the size is zero, or the bytes do not match size, step and encoding, or cannot be decoded.
     """
     if isinstance(message, CompressedImage):
@@ -126,7 +127,7 @@ def to_array(message: Image | CompressedImage) -> NDArray[np.uint8]:
     encoding = message.encoding.lower()
     layout = _LAYOUTS.get(encoding)
     if layout is None:
-        raise UnsupportedEncoding(message.encoding)
+        raise UnsupportedEncodingError(message.encoding)
     planes = _view(message, layout)
     if CvBridge is not None and layout.cv_bridge:
         try:
@@ -167,7 +168,7 @@ def _view(message: Image, layout: _Layout) -> NDArray:
 def _decode_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     """Decode JPEG, PNG or what else OpenCV reads. `format` is not trusted: the bytes say what they are."""
     buffer = np.frombuffer(message.data, dtype=np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    image: Any = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
     if image is None:
         raise UserError(f"expected a JPEG or PNG image, got {buffer.size} undecodable bytes ({message.format!r})")
     if image.dtype == np.uint16:
@@ -180,7 +181,7 @@ def _decode_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     # order in which the colours were handed to the encoder.
     if image.ndim == 3 and "compressed rgb" in message.format.partition(";")[2].lower():
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return image
+    return cast("NDArray[np.uint8]", image)
 
 
 def to_image(image: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.geometry import apply_affine, invert_affine
 from emotional_dan_ros.core.types import Face, FrameFaces
-
-_CV2_ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,10 @@ class Orientation:
         return self.rotation == 0 and not self.mirrored
 
     def upright(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn an image; the same array where nothing is to be done."""
+        """Turn an image."""
         if self.rotation:
-            image = cv2.rotate(image, _CV2_ROTATIONS[self.rotation])
-        return cv2.flip(image, 1) if self.mirrored else image
+            image = np.rot90(image, -self.rotation // 90)
+        return np.ascontiguousarray(image[:, ::-1] if self.mirrored else image)
 
     def upright_from_source(self, source_wh: tuple[int, int]) -> NDArray[np.float32]:
         """float32 (2, 3): upright px = A @ [x, y, 1] of source px (pixel centres at integers)."""

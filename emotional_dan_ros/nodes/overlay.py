@@ -91,6 +91,7 @@ class OverlayNode(PipelineNode):
             self.enqueue((frame, None))
 
     def _on_emotions(self, emotions: FrameEmotions) -> None:
+        frame: CameraFrame | None = None
         with self._lock:
             self._last_emotions_ns = emotions.stamp_ns
             if self._camera is not None and self._camera.is_unstamped and self._waiting:
@@ -99,7 +100,8 @@ class OverlayNode(PipelineNode):
             else:
                 while self._waiting and next(iter(self._waiting)) < emotions.stamp_ns:
                     self._waiting.popitem(last=False)
-                frame = self._waiting.pop(emotions.stamp_ns, None)
+                if emotions.stamp_ns in self._waiting:
+                    frame = self._waiting.pop(emotions.stamp_ns)
         if frame is not None:
             self.enqueue((frame, emotions))
 

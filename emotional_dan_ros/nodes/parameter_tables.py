@@ -7,7 +7,7 @@ a default is written once. After a change here run ``python -m emotional_dan_ros
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from inspect import cleandoc
 from typing import Any
 
@@ -37,7 +37,8 @@ _IMAGE_INPUT = (
     Param(
         "image_transport",
         "raw",
-        "raw subscribes to sensor_msgs/Image on `image`, compressed to sensor_msgs/CompressedImage on `image/compressed`.",
+        "raw subscribes to sensor_msgs/Image on `image`, compressed to sensor_msgs/CompressedImage on "
+        "`image/compressed`.",
         choices=("raw", "compressed"),
         change=Change.CONFIGURE,
     ),
@@ -63,9 +64,13 @@ def _device(what: str) -> Param:
 
 def _num_threads() -> Param:
     return Param(
-        "num_threads", 0, "CPU threads of PyTorch in this process; 0 leaves the choice to PyTorch.",
-        minimum=0, maximum=1024, change=Change.CONFIGURE,
-    )  # fmt: skip
+        "num_threads",
+        0,
+        "CPU threads of PyTorch in this process; 0 leaves the choice to PyTorch.",
+        minimum=0,
+        maximum=1024,
+        change=Change.CONFIGURE,
+    )
 
 
 def described_attributes(config_class: type) -> dict[str, str]:
@@ -92,7 +97,7 @@ def _of_config(config_class: Any, prefix: str = "", **bounds: tuple[float | None
     words = described_attributes(config_class)
     result: list[Param] = []
     for entry in fields(config_class):
-        default = entry.default if entry.default is not MISSING else entry.default_factory()
+        default = getattr(config_class(), entry.name)
         if is_dataclass(default):
             result += _of_config(type(default), f"{prefix}{entry.name}.")
             continue
@@ -126,7 +131,7 @@ VIDEO_SOURCE: tuple[Param, ...] = (
         "How fast recorded input is played, as a multiple of its own rate; its stamps stay as they are.",
         minimum=0.01,
         maximum=100.0,
-    ),  # fmt: skip
+    ),
     Param(
         "folder_rate",
         10.0,
@@ -135,7 +140,7 @@ VIDEO_SOURCE: tuple[Param, ...] = (
         minimum=0.01,
         maximum=1000.0,
         change=Change.CONFIGURE,
-    ),  # fmt: skip
+    ),
     Param(
         "stamps",
         "clock",
@@ -150,6 +155,13 @@ VIDEO_SOURCE: tuple[Param, ...] = (
         "Recorded input starts when so many subscriptions are there; 0 starts at once.",
         minimum=0,
         maximum=100,
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "wait_for_emotions",
+        False,
+        "Recorded input: publish each image only when the emotions of the one before have come on `emotions`, so that "
+        "a slow graph misses none.",
         change=Change.CONFIGURE,
     ),
     Param("exit_at_end", False, "End the process at the end of the input.", change=Change.CONFIGURE),
@@ -220,7 +232,7 @@ OVERLAY: tuple[Param, ...] = (
         unit="Hz",
         minimum=0.0,
         maximum=1000.0,
-    ),  # fmt: skip
+    ),
     Param(
         "wait_for_emotions",
         1.0,

@@ -121,8 +121,8 @@ class InputPort(Generic[T]):
                 )
             elif reason := _incompatible(info.qos_profile, self.qos):
                 lines.append(
-                    f"{_who(info)} publishes {self.name} with a quality of service that cannot be heard here: {reason}; "
-                    f"set reliability to best_effort, or the parameters qos_overrides.{self.name}.subscription.* to what it offers"
+                    f"{_who(info)} publishes {self.name} with a QoS that is not heard here: {reason}; set "
+                    f"reliability to best_effort, or qos_overrides.{self.name}.subscription.* to what it offers"
                 )
         return lines
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
@@ -69,7 +69,7 @@ def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
     for node in nodes:
         node.finished = stop.set
         executor.add_node(node)
-    thread = threading.Thread(target=_serve, args=(executor, nodes, stop), name="executor", daemon=True)
+    thread = threading.Thread(target=executor.spin, name="executor", daemon=True)
     thread.start()
     stop.wait()
     executor.shutdown(timeout_sec=0.0)
@@ -78,18 +78,6 @@ def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
         if node.state_label != "finalized":
             node.trigger_shutdown()
         node.destroy_node()
-
-
-def _serve(executor: SingleThreadedExecutor, nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            executor.spin_once()
-        except ExternalShutdownException:
-            return
-        except Exception as error:
-            # rclpy raises out of its own service when a lifecycle transition is asked for that the state does
-            # not allow; a wrong request of one client must not end the nodes.
-            nodes[0].get_logger().error(f"request refused: {' '.join(str(error).split())}")
 
 
 def _parse(

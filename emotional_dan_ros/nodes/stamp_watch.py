@@ -62,6 +62,7 @@ class StampWatch:
             return 0.0
         gaps = sorted(self._gaps_ns)
         period_ns = gaps[len(gaps) // 10]
-        lost = sum(max(0, round(gap / period_ns) - 1) for gap in gaps)
+        # A gap of 1.7 periods is still jitter, one of 1.8 a lost frame.
+        lost = sum(max(0, int(gap / period_ns + 0.25) - 1) for gap in gaps)
         share = lost / (lost + len(gaps))
         return share if share > _TOLERATED_LOSS else 0.0

@@ -109,12 +109,12 @@ OVERLAY_IMAGE: Topic[CameraFrame] = Topic(
     frame_to_msg,
     frame_from_msg,
     5,
-    description="Camera image with boxes, ids, landmarks, emotions and anomalies; only drawn while somebody subscribes.",
+    description="Camera image with boxes, ids, landmarks, emotions, anomalies; drawn only while somebody subscribes.",
 )
 
 #: Node name to the topics it subscribes to and those it publishes; all publish /diagnostics besides.
 INPUTS: dict[str, tuple[Topic[Any], ...]] = {
-    "video_source": (),
+    "video_source": (EMOTIONS,),  # only with `wait_for_emotions`
     "face_detector": (IMAGE, COMPRESSED_IMAGE),
     "emotion_recognizer": (FACES,),
     "anomaly_monitor": (EMOTIONS,),

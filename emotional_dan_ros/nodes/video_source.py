@@ -13,11 +13,13 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.sources import ImageSource, open_source
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.frames import CameraFrame
+from emotional_dan_ros.nodes.lockstep import Lockstep
 from emotional_dan_ros.nodes.run import run
 from emotional_dan_ros.nodes.topics import IMAGE
 
 _NS = 1_000_000_000
 _LOOK_FOR_SUBSCRIBERS_S = 0.05
+_LINGER_S = 0.5
 
 
 class VideoSourceNode(PipelineNode):
@@ -27,6 +29,7 @@ class VideoSourceNode(PipelineNode):
         self._source: ImageSource | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lockstep: Lockstep | None = None
         super().__init__("video_source", **kwargs)
 
     def set_up(self) -> None:
@@ -37,6 +40,8 @@ class VideoSourceNode(PipelineNode):
 
     def begin(self) -> None:
         self._stop.clear()
+        if self.parameters["wait_for_emotions"] and self._source is not None and not self._source.is_live:
+            self._lockstep = Lockstep(self)
         self._thread = threading.Thread(target=self._play, name=self.get_name(), daemon=True)
         self._thread.start()
 
@@ -45,6 +50,9 @@ class VideoSourceNode(PipelineNode):
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        if self._lockstep is not None:
+            self._lockstep.close()
+            self._lockstep = None
 
     def tear_down(self) -> None:
         if self._source is not None:
@@ -89,20 +97,30 @@ class VideoSourceNode(PipelineNode):
         shift_ns = 0 if live or self.parameters["stamps"] == "zero" else self._now_ns()
         due_s = time.monotonic()
         previous_ns: int | None = None
+        last_ns: int | None = None
         for stamp_ns, image in self._source:
             if not live and previous_ns is not None:
                 due_s += (stamp_ns - previous_ns) / _NS / self.parameters["speed"]
-            previous_ns = stamp_ns
+            self._wait_for_answer(last_ns)
+            previous_ns, last_ns = stamp_ns, stamp_ns + shift_ns
             if self._stop.wait(max(0.0, due_s - time.monotonic())):
                 return False
             # Where decoding cannot keep up, the film slows down; it does not rush to catch up afterwards.
             due_s = max(due_s, time.monotonic() - 0.1)
             began_s = time.monotonic()
-            self._image.publish(_frame(stamp_ns + shift_ns, self.parameters["frame_id"], image))
+            self._image.publish(_frame(last_ns, self.parameters["frame_id"], image))
             self.health.done(time.monotonic(), time.monotonic() - began_s)
+        self._wait_for_answer(last_ns)
+        # A publisher that is destroyed takes along what has not left yet.
+        self._stop.wait(_LINGER_S)
         for line in self._source.skipped:
             self.get_logger().warning(f"skipped {line}")
         return True
+
+    def _wait_for_answer(self, stamp_ns: int | None) -> None:
+        """With `wait_for_emotions`: wait for those of the image just published."""
+        if self._lockstep is not None and not self._lockstep.wait(stamp_ns, self._stop) and not self._stop.is_set():
+            self.get_logger().warning(f"no emotions came for the image of {stamp_ns} ns")
 
 
 def _frame(stamp_ns: int, frame_id: str, image: NDArray[np.uint8]) -> CameraFrame:

@@ -16,7 +16,13 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.nodes import image_conversion
-from emotional_dan_ros.nodes.image_conversion import SUPPORTED_ENCODINGS, UnsupportedEncoding, to_array, to_image, to_ns
+from emotional_dan_ros.nodes.image_conversion import (
+    SUPPORTED_ENCODINGS,
+    UnsupportedEncodingError,
+    to_array,
+    to_image,
+    to_ns,
+)
 
 WIDTH, HEIGHT = 48, 32
 
@@ -189,7 +195,7 @@ def test_a_picture_compressed_in_rgb_order_is_turned():
 
 
 def test_unsupported_encoding_lists_those_supported():
-    with pytest.raises(UnsupportedEncoding) as caught:
+    with pytest.raises(UnsupportedEncodingError) as caught:
         to_array(message(bytes_of(grey()), "32FC1"))
     assert "'32FC1'" in str(caught.value)
     assert all(encoding in str(caught.value) for encoding in SUPPORTED_ENCODINGS)
@@ -234,22 +240,22 @@ def test_cv_bridge_is_asked_where_it_is_installed(monkeypatch):
     """A stand-in that shows which encodings are handed over and how its errors are told."""
     asked = []
 
-    class Refusal(Exception):
+    class RefusalError(Exception):
         pass
 
     class Bridge:
         def imgmsg_to_cv2(self, image, desired_encoding):
             asked.append((image.encoding, desired_encoding))
             if image.encoding == "rgba8":
-                raise Refusal("no")
+                raise RefusalError("no")
             return picture()
 
     monkeypatch.setattr(image_conversion, "CvBridge", Bridge)
-    monkeypatch.setattr(image_conversion, "CvBridgeError", Refusal, raising=False)
+    monkeypatch.setattr(image_conversion, "CvBridgeError", RefusalError, raising=False)
     to_array(message(bytes_of(RGB), "rgb8"))
     to_array(message(semi_planar("U"), "nv12"))
     assert asked == [("rgb8", "bgr8")]
-    with pytest.raises(UserError, match="rgba8.*no"):
+    with pytest.raises(UserError, match=r"rgba8.*no"):
         to_array(message(bytes_of(with_alpha(RGB)), "rgba8"))
 
 
