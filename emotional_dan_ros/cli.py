@@ -12,8 +12,10 @@ from emotional_dan_ros.core.errors import UserError
 
 #: Subcommand -> (module with add_arguments(parser) and run(args) -> exit code, what it does).
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("emotional_dan_ros.nodes.demo", "play a video, camera or the built-in sample through the ROS graph"),
     "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
     "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
+    "annotate": ("emotional_dan_ros.training.annotate", "write landmarks for a source that has none"),
 }
 
 

@@ -22,7 +22,7 @@ HEIGHT_PX = 540
 RATE_HZ = 15.0
 NUM_FRAMES = 150
 #: Frames between which the second passenger slides out of the picture, is away, and slides in again.
-LEAVES_FRAMES = (60, 75, 95, 110)
+LEAVES_FRAMES = (60, 72, 82, 94)
 
 _SEED = 20
 _FEATHER = 0.12

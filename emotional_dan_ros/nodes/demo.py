@@ -52,9 +52,13 @@ class Demo:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.collector)
 
+    def listen(self) -> None:
+        """Take in what has come, for a moment."""
+        self._executor.spin_once(timeout_sec=_SPIN_S)
+
     def spin(self) -> None:
         """Take in what has come, for a moment, and print when a second has passed."""
-        self._executor.spin_once(timeout_sec=_SPIN_S)
+        self.listen()
         now_s = time.monotonic()
         if self._latest is not None and now_s - self._printed_s >= 1.0:
             self._printed_s = now_s
@@ -121,7 +125,7 @@ def run_demo(spec: str, folder: Path, device: str, every_frame: bool) -> int:
             demo = Demo(source, recorder, namespace)
             try:
                 _play(demo, children, stop_signals)
-                children.stop(meanwhile=demo.spin)
+                children.stop(meanwhile=demo.listen)
             finally:
                 demo.close()
                 rclpy.try_shutdown()

@@ -16,7 +16,15 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.types import AnomalyEvent, EmotionState, Face, FrameEmotions, FrameFaces
+from emotional_dan_ros.core.types import (
+    CROP_SIZE_PX,
+    NUM_LANDMARKS,
+    AnomalyEvent,
+    EmotionState,
+    Face,
+    FrameEmotions,
+    FrameFaces,
+)
 
 PACKAGE = "emotional_dan_ros"
 MESSAGE_NAMES = ("Face", "FaceArray", "EmotionState", "EmotionStateArray", "EmotionAnomaly")
@@ -175,3 +183,58 @@ def emotion_anomaly(event: AnomalyEvent) -> Any:
         expected_probability=float(event.expected_probability),
         description=event.description,
     )
+
+
+def to_frame_faces(message: Any) -> FrameFaces:
+    """FaceArray to the values of core; an empty crop (written without crops) becomes a black one."""
+    return FrameFaces(
+        stamp_ns=stamp_of(message.header),
+        frame_id=message.header.frame_id,
+        image_wh=(message.image_width, message.image_height),
+        faces=tuple(_to_face(face) for face in message.faces),
+    )
+
+
+def to_frame_emotions(message: Any) -> FrameEmotions:
+    """EmotionStateArray to the values of core."""
+    return FrameEmotions(
+        stamp_ns=stamp_of(message.header),
+        frame_id=message.header.frame_id,
+        image_wh=(message.image_width, message.image_height),
+        model_name=message.model_name,
+        states=tuple(_to_state(state) for state in message.states),
+    )
+
+
+def stamp_of(header: Any) -> int:
+    """Stamp of a std_msgs/Header in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def _to_face(message: Any) -> Face:
+    crop = np.asarray(message.crop.data, np.uint8)
+    side = CROP_SIZE_PX
+    return Face(
+        track_id=message.track_id,
+        score=message.score,
+        box_xyxy=_box(message.roi),
+        keypoints_px=np.asarray(message.keypoints, np.float32).reshape(5, 2),
+        crop_from_source=np.asarray(message.crop_from_source, np.float32).reshape(2, 3),
+        crop=crop.reshape(side, side) if crop.size == side * side else np.zeros((side, side), np.uint8),
+    )
+
+
+def _to_state(message: Any) -> EmotionState:
+    return EmotionState(
+        track_id=message.track_id,
+        box_xyxy=_box(message.roi),
+        probabilities=np.asarray(message.probabilities, np.float32),
+        valence_probabilities=np.asarray(message.valence_probabilities, np.float32),
+        landmarks_px=np.asarray(message.landmarks, np.float32).reshape(NUM_LANDMARKS, 2),
+        quality=message.quality,
+    )
+
+
+def _box(roi: Any) -> NDArray[np.float32]:
+    corners = (roi.x_offset, roi.y_offset, roi.x_offset + roi.width, roi.y_offset + roi.height)
+    return np.array(corners, dtype=np.float32)
