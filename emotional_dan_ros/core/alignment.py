@@ -10,7 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.geometry import affine_scale, apply_affine, compose_affine, invert_affine, similarity_transform
+from emotional_dan_ros.core.geometry import (
+    affine_scale,
+    apply_affine,
+    compose_affine,
+    invert_affine,
+    similarity_transform,
+)
 from emotional_dan_ros.core.types import CROP_SIZE_PX, NUM_LANDMARKS
 
 #: Where the five keypoints of `Detection` lie in the 112 px crop (x, y). The mean of the FER2013
@@ -125,7 +131,5 @@ def warp_crop(
         fx, fy = grey.shape[1] / reduced_wh[0], grey.shape[0] / reduced_wh[1]
         grey = cv2.resize(grey, reduced_wh, interpolation=cv2.INTER_AREA)
         transform = compose_affine(transform, np.array([[fx, 0, (fx - 1) / 2], [0, fy, (fy - 1) / 2]]))
-    crop = cv2.warpAffine(
-        grey, transform, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop = cv2.warpAffine(grey, transform, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)

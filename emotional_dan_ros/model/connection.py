@@ -72,7 +72,7 @@ def resample(image: Tensor, transform: Tensor) -> Tensor:
     pixels = torch.stack([xs, ys], dim=-1).reshape(1, size * size, 2)
     positions = transform_points(pixels.expand(image.shape[0], -1, -1), inverse).clamp(0, size - 2)
     grid = (positions * (2.0 / (size - 1)) - 1.0).reshape(-1, size, size, 2)
-    sampled = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    sampled = F.grid_sample(image.to(grid.dtype), grid, mode="bilinear", padding_mode="border", align_corners=True)
     return sampled.to(image.dtype)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from emotional_dan_ros.core.errors import UserError
@@ -88,7 +88,7 @@ def save_weights(path: Path, model: EmotionalDAN, info: WeightsInfo, half: bool 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
     try:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(serialise(tensors, metadata=header))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

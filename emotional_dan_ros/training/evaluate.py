@@ -16,13 +16,16 @@ from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.training.evaluation import Alignment, Predictions, predict, summarise
 from emotional_dan_ros.training.metrics import softmax
-from emotional_dan_ros.training.npz_sources import EncodedFaces, read_npz, read_votes
-from emotional_dan_ros.training.sources import VALIDATION, report_broken
+from emotional_dan_ros.training.npz_sources import read_votes
+from emotional_dan_ros.training.sources import VALIDATION, open_faces, report_broken
+from emotional_dan_ros.training.targets import Faces
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--data", type=Path, required=True, help="npz of labelled faces (see docs/training.md)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="labelled faces: npz, csv or folder (docs/training.md)"
+    )
     parser.add_argument("--votes", type=Path, help="npz of FER+ votes that belong to it")
     parser.add_argument("--weights", default="rt", help="shipped name or safetensors file (default: rt)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
-    faces = read_npz(args.data)
+    faces = open_faces(args.data)
     votes = read_votes(args.votes, len(faces)) if args.votes else None
     indices = choose_split(faces, args.usage)
     recognizer = EmotionRecognizer.load(args.weights, device=args.device)
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r{done}/{len(indices)} faces", end="", file=sys.stderr, flush=True)
 
     predictions = predict(recognizer, faces, indices, Alignment(args.align), progress)
-    report_broken(str(args.data), [f"image {i}" for i in predictions.broken], len(indices))
+    report_broken(str(args.data), [faces.name(i) for i in predictions.broken], len(indices))
     figures = summarise(recognizer, faces, predictions, votes)
     print("\n".join(report_lines(figures)))
     if args.json:
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def choose_split(faces: EncodedFaces, usage: int | None) -> NDArray[np.int64]:
+def choose_split(faces: Faces, usage: int | None) -> NDArray[np.int64]:
     """Positions of the faces to measure on.
 
     Raises:
@@ -112,7 +115,7 @@ def write_json(path: Path, figures: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def write_pictures(out: Path, figures: dict[str, Any], faces: EncodedFaces, predictions: Predictions) -> None:
+def write_pictures(out: Path, figures: dict[str, Any], faces: Faces, predictions: Predictions) -> None:
     """Confusion matrices and the reliability diagram as PNG in ``out``."""
     from emotional_dan_ros.core.labels import VALENCE_NAMES
     from emotional_dan_ros.training.evaluation_plots import plot_confusion, plot_reliability

@@ -18,7 +18,7 @@ from emotional_dan_ros.core.labels import EMOTION_NAMES, VALENCE_NAMES, valence_
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.losses import landmark_error
 from emotional_dan_ros.training import metrics
-from emotional_dan_ros.training.npz_sources import EncodedFaces
+from emotional_dan_ros.training.targets import Faces
 
 #: Landmark errors above this share of the inter-pupil distance count as failures (300-W's convention).
 FAILURE_THRESHOLD = 0.08
@@ -56,7 +56,7 @@ class Predictions:
 
 def predict(
     recognizer: EmotionRecognizer,
-    faces: EncodedFaces,
+    faces: Faces,
     indices: NDArray[np.integer],
     alignment: Alignment = Alignment.LANDMARKS,
     progress: Callable[[int], None] | None = None,
@@ -163,7 +163,7 @@ def class_figures(
 
 
 def summarise(
-    recognizer: EmotionRecognizer, faces: EncodedFaces, predictions: Predictions, votes: NDArray[np.float32] | None
+    recognizer: EmotionRecognizer, faces: Faces, predictions: Predictions, votes: NDArray[np.float32] | None
 ) -> dict[str, Any]:
     """All figures as plain values; ``accuracy`` (against the file's own labels) at the top level.
 
@@ -204,7 +204,7 @@ def summarise(
     return result
 
 
-def _landmark_figures(faces: EncodedFaces, predictions: Predictions) -> dict[str, Any] | None:
+def _landmark_figures(faces: Faces, predictions: Predictions) -> dict[str, Any] | None:
     valid = faces.landmarks_valid[predictions.indices]
     if not valid.any():
         return None

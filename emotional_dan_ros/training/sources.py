@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,10 @@ import numpy as np
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.training.config import SourceConfig
 from emotional_dan_ros.training.faceset import FaceSet, base_size
-from emotional_dan_ros.training.npz_sources import mix_votes, one_hot, read_npz, read_votes, to_faceset
+from emotional_dan_ros.training.file_sources import read_affectnet, read_fer_csv, read_folders, read_rafdb
+from emotional_dan_ros.training.landmark_files import with_landmarks
+from emotional_dan_ros.training.npz_sources import read_npz, read_votes
+from emotional_dan_ros.training.targets import Faces, mix_votes, one_hot, to_faceset
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +23,47 @@ _log = logging.getLogger(__name__)
 _MAX_BROKEN_SHARE = 0.01
 
 TRAINING, VALIDATION = 0, 1
+
+
+#: Kind of a source -> its reader.
+READERS: dict[str, Callable[[Path], Faces]] = {
+    "npz": read_npz,
+    "fer_csv": read_fer_csv,
+    "affectnet": read_affectnet,
+    "rafdb": read_rafdb,
+    "folders": read_folders,
+}
+
+
+def open_faces(path: Path, kind: str | None = None) -> Faces:
+    """Read the labels of a source; images are decoded when asked for.
+
+    Args:
+        path: file or folder.
+        kind: one of `READERS`; None tells it from the path: ``.npz``, a table with a ``pixels`` column,
+            another table (AffectNet), a folder with ``EmoLabel`` (RAF-DB), another folder.
+
+    Raises:
+        UserError: the source is missing, damaged or of unknown kind.
+    """
+    if kind is None:
+        kind = _guess_kind(path)
+    if kind not in READERS:
+        raise UserError(f"source kind: expected one of {', '.join(READERS)}, got {kind!r}")
+    return READERS[kind](path)
+
+
+def _guess_kind(path: Path) -> str:
+    if path.is_dir():
+        return "rafdb" if (path / "EmoLabel").is_dir() else "folders"
+    if path.suffix.lower() == ".csv" and path.is_file():
+        with path.open() as stream:
+            return "fer_csv" if "pixels" in stream.readline().lower() else "affectnet"
+    if path.suffix.lower() == ".npz" or not path.exists():
+        return "npz"
+    raise UserError(
+        f"{path}: expected an npz file, a csv table or a folder of faces, got a {path.suffix or 'plain'} file"
+    )
 
 
 def load_source(source: SourceConfig, image_size: int, usage: int = TRAINING) -> FaceSet:
@@ -33,9 +77,9 @@ def load_source(source: SourceConfig, image_size: int, usage: int = TRAINING) ->
     Raises:
         UserError: the source is missing, of unknown kind, or damaged.
     """
-    if source.kind != "npz":
-        raise UserError(f"source kind: expected npz, got {source.kind!r}")
-    faces = read_npz(Path(source.path))
+    faces = open_faces(Path(source.path), source.kind)
+    if source.landmarks:
+        faces = with_landmarks(faces, Path(source.landmarks))
     targets = one_hot(faces.emotion, source.label_smoothing)
     usable = np.ones(len(faces), dtype=bool)
     if source.votes:
@@ -44,7 +88,7 @@ def load_source(source: SourceConfig, image_size: int, usage: int = TRAINING) ->
     if not len(chosen):
         raise UserError(f"{source.path} holds no faces for {'training' if usage == TRAINING else 'validation'}")
     faceset, broken = to_faceset(faces, chosen, targets, base_size(image_size), source.weight)
-    report_broken(source.path, [f"image {i}" for i in broken], len(chosen))
+    report_broken(source.path, [faces.name(i) for i in broken], len(chosen))
     return faceset
 
 

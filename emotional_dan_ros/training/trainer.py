@@ -148,6 +148,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
         self.model.train()
+        # Dropout draws from the global generator; seeding it by step keeps resumed runs on the same path.
+        torch.manual_seed((self.config.seed * 1_000_003 + self.step) * self.group.size + self.group.rank)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             loss, values = self.objective(
                 images.contiguous(memory_format=torch.channels_last),
@@ -159,8 +161,6 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.schedule.grad_clip)
-        # Dropout draws from the global generator; seeding it by step keeps resumed runs on the same path.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.step + 1)
         self.optimizer.step()
         self.average.update(self.model)
         self.step += 1
