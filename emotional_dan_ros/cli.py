@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
     "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
     "annotate": ("emotional_dan_ros.training.annotate", "write landmarks for a source that has none"),
+    "convert": ("emotional_dan_ros.training.convert", "turn a checkpoint of the published code into weights"),
 }
 
 
@@ -38,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except UserError as error:
         print(f"emotional-dan: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # A folder that cannot be written, a full disk: the file and the reason say what to do.
+        print(f"emotional-dan: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("emotional-dan: interrupted", file=sys.stderr)

@@ -36,7 +36,7 @@ def test_template_is_symmetric_and_inside():
 def test_keypoints_from_landmarks_by_hand():
     landmarks = np.zeros((68, 2))
     landmarks[36:42] = [[0, 0], [1, 1], [2, 1], [3, 0], [2, -1], [1, -1]]
-    landmarks[42:48] = landmarks[36:42] + [10, 2]
+    landmarks[42:48] = landmarks[36:42] + np.array([10, 2])
     landmarks[30], landmarks[48], landmarks[54] = [6, 7], [2, 9], [11, 8]
     assert keypoints_from_landmarks(landmarks).tolist() == [[1.5, 0], [11.5, 2], [6, 7], [2, 9], [11, 8]]
     with pytest.raises(ValueError, match="68"):
