@@ -15,14 +15,9 @@ from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.image_decoding import SUPPORTED_ENCODINGS, UnsupportedEncodingError
 from emotional_dan_ros.nodes import image_conversion
-from emotional_dan_ros.nodes.image_conversion import (
-    SUPPORTED_ENCODINGS,
-    UnsupportedEncodingError,
-    to_array,
-    to_image,
-    to_ns,
-)
+from emotional_dan_ros.nodes.image_conversion import to_array, to_image, to_ns
 
 WIDTH, HEIGHT = 48, 32
 
