@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -14,9 +15,10 @@ from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.image_decoding import UnsupportedEncodingError
 from emotional_dan_ros.nodes.bus import LocalBus
 from emotional_dan_ros.nodes.health import ERROR, WARN, Health
-from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.parameter_tables import table
 from emotional_dan_ros.nodes.parameters import ParameterSet, Values
 from emotional_dan_ros.nodes.ports import InputPort, OutputPort
 from emotional_dan_ros.nodes.topics import Topic
@@ -28,6 +30,8 @@ DIAGNOSTICS_PERIOD_S = 1.0
 #: So many inputs in a row that cannot be worked on for a reason that is not the input's send the node to
 #: its error state.
 _MAX_FAILURES = 5
+#: A problem that comes and goes is on /diagnostics each time, but in the log not more often than this.
+_LOG_SILENCE_S = 60.0
 
 
 class PipelineNode(LifecycleNode):
@@ -40,6 +44,7 @@ class PipelineNode(LifecycleNode):
     Args:
         name: of the node and of its table of parameters.
         bus: of the process; None where the node is alone.
+        known_elsewhere: parameters of other nodes of the process; not a mistake when they are given for all.
         kwargs: as for rclpy.node.Node.
 
     Raises:
@@ -49,7 +54,9 @@ class PipelineNode(LifecycleNode):
     #: How many inputs wait while the worker is busy; 1 is "newest wins".
     queue_depth: ClassVar[int] = 1
 
-    def __init__(self, name: str, *, bus: LocalBus | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, name: str, *, bus: LocalBus | None = None, known_elsewhere: Collection[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(name, **kwargs)
         self.kind = name
         self.bus = bus or LocalBus()
@@ -59,12 +66,13 @@ class PipelineNode(LifecycleNode):
         self.finished: Callable[[], None] = lambda: None  # run.py ends the process by it
         self._failures = 0
         self._fault: str | None = None
+        self._told_s: dict[str, float] = {}
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._ros_time_ns, self._ros_time_moved_s = 0, time.monotonic()
         self._worker: Worker[tuple[float, Any]] = Worker(
             self._work, self.queue_depth, self.health.dropped, self.get_name()
         )
-        self.parameters = ParameterSet(self, TABLES[name], self._is_configured, self.apply)
+        self.parameters = ParameterSet(self, table(name), self._is_configured, self.apply, known_elsewhere)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self._diagnostics_timer = self.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=self.steady_clock)
         self._autostart_timer: Timer | None = None
@@ -121,15 +129,16 @@ class PipelineNode(LifecycleNode):
         self.health.received(now_s)
         self._worker.put((now_s, value))
 
-    def warn_once(self, key: str, level: bytes, text: str) -> None:
-        """Put a problem on /diagnostics and, when it is new, into the log."""
-        if self.health.report(key, level, text):
+    def warn_once(self, key: str, level: bytes, text: str, silence_s: float = _LOG_SILENCE_S) -> None:
+        """Put a problem on /diagnostics and, when it was not said for `silence_s`, into the log."""
+        now_s = time.monotonic()
+        if self.health.report(key, level, text) and now_s - self._told_s.get(text, -math.inf) > silence_s:
+            self._told_s[text] = now_s
             (self.get_logger().error if level == ERROR else self.get_logger().warning)(text)
 
     def clear(self, key: str) -> None:
-        """Take a problem back, and say so in the log."""
-        if self.health.clear(key):
-            self.get_logger().info(f"{key}: well again")
+        """Take a problem back."""
+        self.health.clear(key)
 
     def fail(self, reason: str) -> None:
         """Go to the error state and from there to unconfigured; from any thread."""
@@ -238,6 +247,9 @@ class PipelineNode(LifecycleNode):
         came_s, value = item
         try:
             self.process(value)
+        except UnsupportedEncodingError as error:
+            self.health.failed()
+            self.warn_once("work", ERROR, str(error), silence_s=math.inf)
         except UserError as error:
             self.health.failed()
             self.warn_once("work", ERROR, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
 from emotional_dan_ros.nodes.base import PipelineNode
@@ -10,21 +11,23 @@ from emotional_dan_ros.nodes.bus import LocalBus
 from emotional_dan_ros.nodes.emotion_recognizer import EmotionRecognizerNode
 from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
 from emotional_dan_ros.nodes.overlay import OverlayNode
+from emotional_dan_ros.nodes.parameter_tables import NODES, table
 from emotional_dan_ros.nodes.run import run
 from emotional_dan_ros.nodes.video_source import VideoSourceNode
 
 
 def make_nodes(bus: LocalBus, options: argparse.Namespace) -> list[PipelineNode]:
     """Create the nodes in the order of the data."""
-    nodes: list[PipelineNode] = []
+    wanted: list[Callable[..., PipelineNode]] = [FaceDetectorNode, EmotionRecognizerNode]
     if options.video_source:
-        nodes.append(VideoSourceNode(bus=bus))
-    nodes += [FaceDetectorNode(bus=bus), EmotionRecognizerNode(bus=bus)]
+        wanted.insert(0, VideoSourceNode)
     if options.anomaly_monitor:
-        nodes.append(AnomalyMonitorNode(bus=bus))
+        wanted.append(AnomalyMonitorNode)
     if options.overlay:
-        nodes.append(OverlayNode(bus=bus))
-    return nodes
+        wanted.append(OverlayNode)
+    # `-p NAME:=VALUE` and `/**:` in a file reach every node of the process.
+    parameters = frozenset(param.name for node in NODES for param in table(node))
+    return [node(bus=bus, known_elsewhere=parameters) for node in wanted]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

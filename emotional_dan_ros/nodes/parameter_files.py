@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.parameter_tables import NODES, table
 from emotional_dan_ros.nodes.parameters import Change, Param
 from emotional_dan_ros.nodes.topics import INPUTS, OUTPUTS, Topic
 
@@ -27,7 +27,7 @@ def yaml_of(node: str) -> str:
         "  ros__parameters:",
     ]
     group = ""
-    for param in sorted(TABLES[node], key=lambda p: "." in p.name):  # groups must be contiguous, order is kept
+    for param in sorted(table(node), key=lambda p: "." in p.name):  # groups must be contiguous, order is kept
         prefix, _, leaf = param.name.rpartition(".")
         if prefix != group:
             lines.append(f"    {prefix}:")
@@ -41,12 +41,12 @@ def yaml_of(node: str) -> str:
 def interface_tables() -> str:
     """Topics and parameters of all nodes as Markdown."""
     parts = []
-    for node, table in TABLES.items():
+    for node in NODES:
         parts += [f"### {node}", "", "| topic | | type | QoS | |", "|---|---|---|---|---|"]
         parts += [_topic_row(topic, "in") for topic in INPUTS[node]]
         parts += [_topic_row(topic, "out") for topic in OUTPUTS[node]]
         parts += ["", "| parameter | type | default | allowed | set | |", "|---|---|---|---|---|---|"]
-        parts += [_param_row(param) for param in table]
+        parts += [_param_row(param) for param in table(node)]
         parts.append("")
     return "\n".join(parts)
 
@@ -105,7 +105,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Rewrite the files of a checkout."""
     arguments = sys.argv[1:] if args is None else list(args)
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2]
-    for node in TABLES:
+    for node in NODES:
         (root / "config" / f"{node}.yaml").write_text(yaml_of(node), encoding="utf-8")
     page = root / "docs" / "interfaces.md"
     page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

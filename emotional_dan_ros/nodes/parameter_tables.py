@@ -7,12 +7,13 @@ a default is written once. After a change here run ``python -m emotional_dan_ros
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from functools import cache
 from inspect import cleandoc
 from typing import Any
 
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
-from emotional_dan_ros.core.detector import DetectorConfig
 from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, EMOTION_NAMES, VALENCE_NAMES
 from emotional_dan_ros.core.tracking import TrackerConfig
 from emotional_dan_ros.nodes.parameters import Change, Param
@@ -167,39 +168,45 @@ VIDEO_SOURCE: tuple[Param, ...] = (
     Param("exit_at_end", False, "End the process at the end of the input.", change=Change.CONFIGURE),
 )
 
-FACE_DETECTOR: tuple[Param, ...] = (
-    *_COMMON,
-    *_IMAGE_INPUT,
-    _device("the detector"),
-    _num_threads(),
-    Param(
-        "max_rate",
-        0.0,
-        "Most images worked on per second of camera time; 0 takes as many as there are.",
-        unit="Hz",
-        minimum=0.0,
-        maximum=1000.0,
-    ),
-    Param(
-        "rotation",
-        0,
-        "How far the camera's picture must be turned clockwise to be upright: 0, 90, 180 or 270. Results stay in "
-        "pixels of the image as published.",
-        unit="degrees",
-        choices=(0, 90, 180, 270),
-    ),
-    Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
-    *_of_config(
-        DetectorConfig,
-        "detector.",
-        min_face_px=(12, 10_000),
-        max_search_edge_px=(12, 10_000),
-        scale_step=(0.1, 0.95),
-        thresholds=(0.0, 1.0),
-        max_proposals=(1, 100_000),
-    ),
-    *_of_config(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
-)
+
+def _face_detector() -> tuple[Param, ...]:
+    # Imports PyTorch, which the processes of the other nodes need not load.
+    from emotional_dan_ros.core.detector import DetectorConfig
+
+    return (
+        *_COMMON,
+        *_IMAGE_INPUT,
+        _device("the detector"),
+        _num_threads(),
+        Param(
+            "max_rate",
+            0.0,
+            "Most images worked on per second of camera time; 0 takes as many as there are.",
+            unit="Hz",
+            minimum=0.0,
+            maximum=1000.0,
+        ),
+        Param(
+            "rotation",
+            0,
+            "How far the camera's picture must be turned clockwise to be upright: 0, 90, 180 or 270. Results stay in "
+            "pixels of the image as published.",
+            unit="degrees",
+            choices=(0, 90, 180, 270),
+        ),
+        Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
+        *_of_config(
+            DetectorConfig,
+            "detector.",
+            min_face_px=(12, 10_000),
+            max_search_edge_px=(12, 10_000),
+            scale_step=(0.1, 0.95),
+            thresholds=(0.0, 1.0),
+            max_proposals=(1, 100_000),
+        ),
+        *_of_config(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
+    )
+
 
 EMOTION_RECOGNIZER: tuple[Param, ...] = (
     *_COMMON,
@@ -243,11 +250,18 @@ OVERLAY: tuple[Param, ...] = (
     ),
 )
 
-#: Node name to its parameters.
-TABLES: dict[str, tuple[Param, ...]] = {
-    "video_source": VIDEO_SOURCE,
-    "face_detector": FACE_DETECTOR,
-    "emotion_recognizer": EMOTION_RECOGNIZER,
-    "anomaly_monitor": ANOMALY_MONITOR,
-    "overlay": OVERLAY,
+_TABLES: dict[str, Callable[[], tuple[Param, ...]]] = {
+    "video_source": lambda: VIDEO_SOURCE,
+    "face_detector": _face_detector,
+    "emotion_recognizer": lambda: EMOTION_RECOGNIZER,
+    "anomaly_monitor": lambda: ANOMALY_MONITOR,
+    "overlay": lambda: OVERLAY,
 }
+#: All nodes, in the order of the data.
+NODES: tuple[str, ...] = tuple(_TABLES)
+
+
+@cache
+def table(node: str) -> tuple[Param, ...]:
+    """The parameters of a node."""
+    return _TABLES[node]()

@@ -7,8 +7,9 @@ written from them by parameter_files.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
@@ -119,6 +120,7 @@ class ParameterSet:
         is_configured: whether parameters that change only while unconfigured are locked now.
         apply: called with all values before a change is accepted and with the names that change; raises
             UserError to refuse it.
+        known_elsewhere: names that are given to this node by the way and need no warning.
 
     Raises:
         UserError: a start-up value is not allowed.
@@ -130,13 +132,14 @@ class ParameterSet:
         table: Sequence[Param],
         is_configured: Callable[[], bool],
         apply: Callable[[Values, frozenset[str]], None],
+        known_elsewhere: Collection[str] = (),
     ) -> None:
         self._node = node
         self._table = {param.name: param for param in table}
         self._is_configured = is_configured
         self._apply = apply
         self._values: dict[str, Any] = {}
-        self._read_overrides()
+        self._read_overrides(known_elsewhere)
         for param in table:
             self._values[param.name] = self._declare(param)
         node.add_on_set_parameters_callback(self._on_set)
@@ -149,15 +152,16 @@ class ParameterSet:
         """All values by name."""
         return dict(self._values)
 
-    def _read_overrides(self) -> None:
+    def _read_overrides(self, known_elsewhere: Collection[str]) -> None:
         # rclpy offers no public look at the start-up values of parameters that are not declared, nor a way
         # to accept "1" for a double; without this private name both comforts are gone and nothing else.
         overrides: dict[str, Parameter] = getattr(self._node, "_parameter_overrides", {})
         for name, override in list(overrides.items()):
             param = self._table.get(name)
-            if param is None and not name.startswith(_OF_EVERY_NODE):
+            if param is None and name not in known_elsewhere and not name.startswith(_OF_EVERY_NODE):
+                similar = get_close_matches(name, self._table, n=1)
                 self._node.get_logger().warning(
-                    f"unknown parameter {name!r} is ignored; {self._node.get_name()} has {', '.join(self._table)}"
+                    f"unknown parameter {name!r} is ignored" + (f"; did you mean {similar[0]!r}?" if similar else "")
                 )
             elif param is not None and isinstance(param.default, float) and type(override.value) is int:
                 overrides[name] = Parameter(name, Parameter.Type.DOUBLE, float(override.value))

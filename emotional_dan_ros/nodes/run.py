@@ -16,7 +16,7 @@ from rclpy.utilities import remove_ros_args
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.bus import LocalBus
-from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.parameter_tables import NODES, table
 from emotional_dan_ros.nodes.topics import INPUTS, OUTPUTS
 
 #: As argparse does for arguments it does not understand.
@@ -88,7 +88,7 @@ def _parse(
         prog=name,
         usage=f"{name} [options] [--ros-args -r FROM:=TO -p NAME:=VALUE --params-file FILE ...]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_help(name),
+        epilog=_help(name) if {"-h", "--help"} & set(arguments) else None,
     )
     add_arguments(parser)
     return parser.parse_args(arguments)
@@ -96,13 +96,13 @@ def _parse(
 
 def _help(name: str) -> str:
     lines = []
-    for node in [name] if name in TABLES else TABLES:
+    for node in [name] if name in NODES else NODES:
         lines += [f"{node}", "  subscribes to"]
         lines += [f"    {t.name} ({t.type_name})" for t in INPUTS[node]] or ["    nothing"]
         lines += ["  publishes"]
         lines += [f"    {t.name} ({t.type_name})" for t in OUTPUTS[node]] or ["    nothing"]
         lines += ["  parameters"]
-        for param in TABLES[node]:
+        for param in table(node):
             bounds = f" [{param.range_text}{' ' + param.unit if param.unit else ''}]" if param.range_text else ""
             lines.append(f"    {param.name} ({param.type_name}, {param.default}){bounds}: {param.description}")
     return "\n".join(lines)

@@ -20,7 +20,7 @@ from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
 from emotional_dan_ros.nodes.emotion_recognizer import EmotionRecognizerNode
 from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
 from emotional_dan_ros.nodes.overlay import OverlayNode
-from emotional_dan_ros.nodes.parameter_tables import TABLES
+from emotional_dan_ros.nodes.parameter_tables import table
 from emotional_dan_ros.nodes.video_source import VideoSourceNode
 
 CLASSES = {
@@ -89,7 +89,7 @@ def test_a_transition_that_fails_says_why_on_diagnostics_and_can_be_tried_again(
     assert words in failed.message
     assert "\n" not in failed.message
     assert state(graph, node) == State.PRIMARY_STATE_UNCONFIGURED
-    default = next(p.default for p in TABLES[name] if p.name == parameter)
+    default = next(p.default for p in table(name) if p.name == parameter)
     assert set_parameter(graph, node, parameter, string_value=default).successful
     assert change(graph, node, Transition.TRANSITION_CONFIGURE)
     diagnostics.clear()
@@ -131,10 +131,10 @@ def test_a_transition_the_state_does_not_allow_is_refused_and_the_node_lives_on(
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_every_parameter_is_declared_and_described(graph, name):
     node = graph.add(CLASSES[name], autostart=False)
-    names = [param.name for param in TABLES[name]]
+    names = [param.name for param in table(name)]
     request = DescribeParameters.Request(names=names)
     descriptors = graph.call(DescribeParameters, f"/{name}/describe_parameters", request).descriptors
-    for param, descriptor in zip(TABLES[name], descriptors, strict=True):
+    for param, descriptor in zip(table(name), descriptors, strict=True):
         assert descriptor.name == param.name
         assert descriptor.description.startswith(param.description)
         if isinstance(param.default, float) and param.minimum is not None:

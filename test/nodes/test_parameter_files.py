@@ -13,10 +13,9 @@ pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built:
 from emotional_dan_ros.core.anomaly import MonitorConfig
 from emotional_dan_ros.core.detector import DetectorConfig
 from emotional_dan_ros.nodes import parameter_files
-from emotional_dan_ros.nodes.parameter_tables import TABLES, described_attributes
+from emotional_dan_ros.nodes.parameter_tables import NODES, described_attributes, table
 
 ROOT = Path(__file__).resolve().parents[2]
-NODES = sorted(TABLES)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -42,25 +41,25 @@ def test_the_file_holds_every_default_in_its_type(node):
     content = yaml.safe_load((ROOT / "config" / f"{node}.yaml").read_text(encoding="utf-8"))
     assert list(content) == [f"/**/{node}"]
     values = flat(content[f"/**/{node}"]["ros__parameters"])
-    expected = {p.name: list(p.default) if isinstance(p.default, tuple) else p.default for p in TABLES[node]}
+    expected = {p.name: list(p.default) if isinstance(p.default, tuple) else p.default for p in table(node)}
     assert values == expected
     assert {name: type(value) for name, value in values.items()} == {n: type(v) for n, v in expected.items()}
 
 
 @pytest.mark.parametrize("node", NODES)
 def test_every_parameter_is_described_once(node):
-    names = [param.name for param in TABLES[node]]
+    names = [param.name for param in table(node)]
     assert len(set(names)) == len(names)
-    for param in TABLES[node]:
+    for param in table(node):
         assert param.description.endswith("."), param.name
         assert param.description[0].isupper() or param.description.startswith("raw "), param.name
         param.check(param.default)
 
 
 def test_defaults_of_core_settings_are_those_of_core():
-    monitor = {p.name: p.default for p in TABLES["anomaly_monitor"]}
+    monitor = {p.name: p.default for p in table("anomaly_monitor")}
     assert {name: monitor[name] for name in MonitorConfig().flat()} == MonitorConfig().flat()
-    detector = {p.name: p.default for p in TABLES["face_detector"]}
+    detector = {p.name: p.default for p in table("face_detector")}
     assert detector["detector.min_face_px"] == DetectorConfig().min_face_px
 
 

@@ -1,0 +1,135 @@
+"""The whole pipeline for one camera.
+
+    ros2 launch emotional_dan_ros cabin.launch.py image:=/camera/image_raw
+
+Included twice, under two namespaces, it serves two cameras.
+"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node, PushRosNamespace
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+PACKAGE = "emotional_dan_ros"
+CONFIG = Path(get_package_share_directory(PACKAGE)) / "config"
+PIPELINE = ("face_detector", "emotion_recognizer", "anomaly_monitor", "overlay")
+#: Nodes that have a parameter of this name.
+WITH_DEVICE = ("face_detector", "emotion_recognizer")
+WITH_IMAGE = ("face_detector", "overlay")
+RESPAWN_DELAY_S = 1.0
+#: Fast DDS 2 (Jazzy and before) and Fast DDS 3 read different names.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+YES_NO = {"choices": ["true", "false"]}
+ARGUMENTS = (
+    DeclareLaunchArgument("image", default_value="image", description="Camera topic, sensor_msgs/Image."),
+    DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        choices=["", "raw", "compressed"],
+        description="raw, or compressed for sensor_msgs/CompressedImage on <image>/compressed; empty: parameter files.",
+    ),
+    DeclareLaunchArgument(
+        "reliability",
+        default_value="",
+        choices=["", "best_effort", "reliable"],
+        description="Reliability of the image subscription; empty: as in the parameter files.",
+    ),
+    DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes and relative topics."),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value="",
+        description="YAML file with sections by node name; what it does not name stays as in config/<node>.yaml.",
+    ),
+    DeclareLaunchArgument(
+        "device", default_value="", description="auto, cpu, cuda or cuda:<index>; empty: as in the parameter files."
+    ),
+    DeclareLaunchArgument("composed", default_value="false", description="All nodes in one process.", **YES_NO),
+    DeclareLaunchArgument("use_sim_time", default_value="false", description="Follow /clock.", **YES_NO),
+    DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal."),
+    DeclareLaunchArgument("anomaly_monitor", default_value="true", description="With anomaly_monitor.", **YES_NO),
+    DeclareLaunchArgument(
+        "overlay", default_value="true", description="With overlay (works only while watched).", **YES_NO
+    ),
+    DeclareLaunchArgument(
+        "source",
+        default_value="",
+        description="Play this in place of a camera: a video, picture, folder, camera index, or `sample`.",
+    ),
+    DeclareLaunchArgument("respawn", default_value="true", description="Start a node again that died.", **YES_NO),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; the nodes follow from their values."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_nodes)])
+
+
+def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    values = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    wanted = [name for name in PIPELINE if values.get(name, "true") == "true"]
+    if values["source"]:
+        wanted.insert(0, "video_source")
+    if values["params_file"] and not Path(values["params_file"]).is_file():
+        raise FileNotFoundError(f"params_file: expected a YAML file, got {values['params_file']!r}; check the path")
+    make = _composed if values["composed"] == "true" else _separate
+    return [
+        GroupAction(
+            [
+                *_fastdds_profile(),
+                *([PushRosNamespace(values["namespace"])] if values["namespace"] else []),
+                *make(wanted, values),
+            ]
+        )
+    ]
+
+
+def _separate(wanted: list[str], values: dict[str, str]) -> list[Node]:
+    return [
+        Node(executable=name, name=name, parameters=_parameters([name], values), **_common(values)) for name in wanted
+    ]
+
+
+def _composed(wanted: list[str], values: dict[str, str]) -> list[Node]:
+    switches = ["--video-source"] if "video_source" in wanted else []
+    switches += [f"--no-{name.replace('_', '-')}" for name in ("anomaly_monitor", "overlay") if name not in wanted]
+    # Without a name: one would be given to every node of the process.
+    return [Node(executable="cabin", arguments=switches, parameters=_parameters(wanted, values), **_common(values))]
+
+
+def _common(values: dict[str, str]) -> dict[str, object]:
+    return {
+        "package": PACKAGE,
+        "output": "screen",
+        "emulate_tty": True,
+        "respawn": values["respawn"] == "true",
+        "respawn_delay": RESPAWN_DELAY_S,
+        "remappings": [("image", values["image"])] if values["image"] != "image" else [],
+        "ros_arguments": ["--log-level", values["log_level"]],
+    }
+
+
+def _parameters(nodes: list[str], values: dict[str, str]) -> list[object]:
+    """Default files, then the user's file, then the arguments: the later wins."""
+    arguments: dict[str, object] = {"use_sim_time": values["use_sim_time"] == "true"}
+    if values["device"] and set(nodes) & set(WITH_DEVICE):
+        arguments["device"] = values["device"]
+    for name in ("image_transport", "reliability"):
+        if values[name] and set(nodes) & set(WITH_IMAGE):
+            arguments[name] = values[name]
+    if "video_source" in nodes:
+        arguments["source"] = values["source"]
+    files = [str(CONFIG / f"{name}.yaml") for name in nodes]
+    return [*files, *([values["params_file"]] if values["params_file"] else []), arguments]
+
+
+def _fastdds_profile() -> list[LaunchDescriptionEntity]:
+    """Buffers that hold whole images, unless the user has a profile of their own."""
+    if any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        return []
+    return [SetEnvironmentVariable(name, str(CONFIG / "fastdds.xml")) for name in PROFILE_VARIABLES]
