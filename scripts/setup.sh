@@ -71,7 +71,7 @@ make_environment() {
   mkdir -p "$venv"
   : > "$log"
   if [ ! -x "$python" ]; then
-    say "setting up .venv with $chosen: ROS 2 where none is sourced, PyTorch, libraries (about 5 GB, a few minutes, once)"
+    say "setting up .venv with $chosen: ROS 2 where none is sourced, PyTorch, libraries (about 6 GB, a few minutes, once)"
     "$chosen" -m venv ${venv_options:-} "$venv" >> "$log" 2>&1 || {
       tail -n 5 "$log" >&2
       rm -rf "$venv"
@@ -100,7 +100,7 @@ chosen=$(choose_python)
 if [ -n "$remake" ]; then
   say "$remake: making .venv anew"
   rm -rf "$venv"
-elif [ -e "$venv" ] && ! version_of "$python" > /dev/null; then
+elif [ -e "$venv" ] && ! "$python" -m pip --version > /dev/null 2>&1; then
   say ".venv is broken: making it anew"
   rm -rf "$venv"
 fi

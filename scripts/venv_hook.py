@@ -22,6 +22,8 @@ from pathlib import Path
 ROOT = Path(sys.prefix).parent
 INSTALL = ROOT / ".ros" / "install"
 NAME = "emotional_dan_ros"
+#: Bytes of shared memory from which on a dozen participants may have 32 MB each.
+LARGE_SHARED_MEMORY = 512 * 1024 * 1024
 
 
 class WorkspaceFinder:
@@ -48,6 +50,20 @@ def prepend(variable: str, folder: Path) -> bool:
     return True
 
 
+def profile_file(shared_memory: str = "/dev/shm") -> Path:
+    """Return the Fast DDS profile whose segments, one in each participant, fit into the shared memory there is.
+
+    Docker gives a container 64 MB unless told otherwise: one segment of the large profile, and every
+    further participant would go without shared memory and lose images.
+    """
+    try:
+        status = os.statvfs(shared_memory)
+        size = status.f_blocks * status.f_frsize
+    except OSError:
+        size = 0
+    return ROOT / "config" / ("fastdds.xml" if size >= LARGE_SHARED_MEMORY else "fastdds_small_shm.xml")
+
+
 sys.meta_path.insert(0, WorkspaceFinder)  # type: ignore[arg-type]
 
 if Path(sys.prefix, "share", "rclpy").is_dir():  # ROS 2 from wheels; otherwise it is sourced already
@@ -61,4 +77,4 @@ if prepend("LD_LIBRARY_PATH", INSTALL / "lib"):
 # The name of the variable is the first up to Fast DDS 2 (Humble, Jazzy) and the second from 3 on.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 if not any(variable in os.environ for variable in PROFILE_VARIABLES):
-    os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(ROOT / "config" / "fastdds.xml")))
+    os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(profile_file())))

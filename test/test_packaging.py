@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -106,18 +107,31 @@ def test_ros_wheels_are_pinned_once() -> None:
     assert {pin.name.lower() for pin in ros}.isdisjoint(pin.name.lower() for pin in rest)
 
 
-def test_fast_dds_profile_holds_camera_images() -> None:
-    profile = ET.parse(ROOT / "config" / "fastdds.xml").getroot()
+@pytest.mark.parametrize(
+    ("file", "segment", "message"),
+    [("fastdds.xml", 32 * 1024 * 1024, 8 * 1024 * 1024), ("fastdds_small_shm.xml", 8 * 1024 * 1024, 7 * 1024 * 1024)],
+)
+def test_fast_dds_profiles_hold_camera_images(file: str, segment: int, message: int) -> None:
+    profile = ET.parse(ROOT / "config" / file).getroot()
     name = {"dds": "http://www.eprosima.com"}
     (shared_memory,) = (
         transport
         for transport in profile.findall(".//dds:transport_descriptor", name)
         if transport.findtext("dds:type", namespaces=name) == "SHM"
     )
-    assert shared_memory.findtext("dds:segment_size", namespaces=name) == str(32 * 1024 * 1024)
-    assert shared_memory.findtext("dds:maxMessageSize", namespaces=name) == str(8 * 1024 * 1024)
+    assert shared_memory.findtext("dds:segment_size", namespaces=name) == str(segment)
+    assert shared_memory.findtext("dds:maxMessageSize", namespaces=name) == str(message)
+    assert 1920 * 1080 * 3 < message < segment
     used = [e.text for e in profile.findall(".//dds:userTransports/dds:transport_id", name)]
     assert shared_memory.findtext("dds:transport_id", namespaces=name) in used
+
+
+def test_profile_fits_the_shared_memory(tmp_path: Path) -> None:
+    import _emotional_dan_ros_workspace as hook
+
+    assert hook.profile_file(str(tmp_path / "absent")).name == "fastdds_small_shm.xml"
+    assert shutil.disk_usage(tmp_path).total > 2**30, "this test needs a temporary folder on a real disk"
+    assert hook.profile_file(str(tmp_path)).name == "fastdds.xml"
 
 
 def test_one_package_from_any_folder(tmp_path: Path) -> None:
@@ -153,7 +167,9 @@ def test_a_profile_of_the_user_is_left_alone() -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         return done.stdout.split()
 
-    assert set(profiles(others)) == {str(ROOT / "config" / "fastdds.xml")}
+    (ours,) = set(profiles(others))
+    assert Path(ours).is_file()
+    assert Path(ours).parent == ROOT / "config"
     assert profiles({**others, "FASTDDS_DEFAULT_PROFILES_FILE": "/mine.xml"}) == ["/mine.xml"]
 
 
