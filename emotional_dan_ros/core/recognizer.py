@@ -22,7 +22,7 @@ from emotional_dan_ros.core.labels import (
     valence_matrix,
 )
 from emotional_dan_ros.core.quality import face_quality
-from emotional_dan_ros.core.types import CROP_SIZE_PX, NUM_LANDMARKS, EmotionState, FrameEmotions, FrameFaces
+from emotional_dan_ros.core.types import CROP_SIZE_PX, NUM_LANDMARKS, EmotionState, Face, FrameEmotions, FrameFaces
 from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.model.preprocess import prepare_crops
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights
@@ -141,23 +141,24 @@ class EmotionRecognizer:
         states: tuple[EmotionState, ...] = ()
         if frame.faces:
             prediction = self.predict_crops(np.stack([face.crop for face in frame.faces]))
-            states = tuple(
-                EmotionState(
-                    track_id=face.track_id,
-                    box_xyxy=face.box_xyxy,
-                    probabilities=prediction.probabilities[i],
-                    valence_probabilities=prediction.probabilities[i] @ self._valence,
-                    landmarks_px=apply_affine(prediction.landmarks_px[i], invert_affine(face.crop_from_source)),
-                    quality=face_quality(face.crop, face.crop_from_source, prediction.landmarks_px[i]),
-                )
-                for i, face in enumerate(frame.faces)
-            )
+            states = tuple(self._state(face, prediction, i) for i, face in enumerate(frame.faces))
         return FrameEmotions(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
             image_wh=frame.image_wh,
             model_name=self.model_name,
             states=states,
+        )
+
+    def _state(self, face: Face, prediction: CropPrediction, index: int) -> EmotionState:
+        landmarks_px = apply_affine(prediction.landmarks_px[index], invert_affine(face.crop_from_source))
+        return EmotionState(
+            track_id=face.track_id,
+            box_xyxy=face.box_xyxy,
+            probabilities=prediction.probabilities[index],
+            valence_probabilities=prediction.probabilities[index] @ self._valence,
+            landmarks_px=landmarks_px,
+            quality=face_quality(face.crop, face.crop_from_source, landmarks_px),
         )
 
     @torch.inference_mode()
