@@ -12,7 +12,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
-from rclpy.timer import Timer
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.image_decoding import UnsupportedEncodingError
@@ -75,9 +74,6 @@ class PipelineNode(LifecycleNode):
         self.parameters = ParameterSet(self, table(name), self._is_configured, self.apply, known_elsewhere)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self._diagnostics_timer = self.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=self.steady_clock)
-        self._autostart_timer: Timer | None = None
-        if self.parameters["autostart"]:
-            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self.steady_clock)
 
     # What a subclass says
 
@@ -134,11 +130,19 @@ class PipelineNode(LifecycleNode):
         now_s = time.monotonic()
         if self.health.report(key, level, text) and now_s - self._told_s.get(text, -math.inf) > silence_s:
             self._told_s[text] = now_s
-            (self.get_logger().error if level == ERROR else self.get_logger().warning)(text)
+            if level == ERROR:  # rclpy wants one severity per line of code
+                self.get_logger().error(text)
+            else:
+                self.get_logger().warning(text)
 
     def clear(self, key: str) -> None:
         """Take a problem back."""
         self.health.clear(key)
+
+    def start(self) -> None:
+        """Walk to active where the parameter autostart says so; to be called in the executor's thread."""
+        if self.parameters["autostart"] and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
 
     def fail(self, reason: str) -> None:
         """Go to the error state and from there to unconfigured; from any thread."""
@@ -201,15 +205,6 @@ class PipelineNode(LifecycleNode):
         self._halt()
         self._release()
         return TransitionCallbackReturn.SUCCESS
-
-    def _autostart(self) -> None:
-        assert self._autostart_timer is not None
-        self.destroy_timer(self._autostart_timer)
-        self._autostart_timer = None
-        if self.state_label == "unconfigured" and self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-            return
-        if self.state_label == "inactive":
-            self.trigger_activate()
 
     def _transition(self, name: str, act: Callable[[], None], undo: Callable[[], None]) -> TransitionCallbackReturn:
         try:

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -21,6 +22,7 @@ from emotional_dan_ros.nodes.topics import INPUTS, OUTPUTS
 
 #: As argparse does for arguments it does not understand.
 _USAGE_ERROR = 2
+_BROKEN = 1
 
 
 def run(
@@ -39,7 +41,7 @@ def run(
 
     Returns:
         Exit code: 0 after a signal or the end of the input, 2 where start-up arguments or parameters are
-        not allowed (one line on stderr says which and what to do).
+        not allowed (one line on stderr says which and what to do), 1 after an error in this package.
     """
     arguments = sys.argv[1:] if args is None else args
     options = _parse(name, remove_ros_args(["", *arguments])[1:], add_arguments)
@@ -50,7 +52,7 @@ def run(
     try:
         rclpy.init(args=["", *arguments], signal_handler_options=SignalHandlerOptions.NO)
         nodes = make_nodes(LocalBus(), options)
-        _spin(nodes, stop)
+        return _spin(nodes, stop)
     except UserError as error:
         return _refuse(name, error)
     except Exception as error:  # rclpy reports wrong arguments by several exceptions without a common base
@@ -61,16 +63,18 @@ def run(
         rclpy.try_shutdown()
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return 0
 
 
-def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
+def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> int:
     executor = SingleThreadedExecutor()
     for node in nodes:
         node.finished = stop.set
         executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, name="executor", daemon=True)
+    broken: list[Exception] = []
+    thread = threading.Thread(target=_serve, args=(executor, stop, broken), name="executor", daemon=True)
     thread.start()
+    # In the order of the data: a node listens to the bus only where somebody before it writes to it.
+    executor.create_task(_start, nodes)
     stop.wait()
     executor.shutdown(timeout_sec=0.0)
     thread.join()
@@ -78,6 +82,25 @@ def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> None:
         if node.state_label != "finalized":
             node.trigger_shutdown()
         node.destroy_node()
+    return _BROKEN if broken else 0
+
+
+def _start(nodes: Sequence[PipelineNode]) -> None:
+    for node in nodes:
+        node.start()
+
+
+def _serve(executor: SingleThreadedExecutor, stop: threading.Event, broken: list[Exception]) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+    except Exception as error:
+        # rclpy does not call the callbacks of that group again: better to end, and be started again by launch.
+        traceback.print_exc()
+        broken.append(error)
+    finally:
+        stop.set()
 
 
 def _parse(

@@ -79,6 +79,7 @@ class Graph:
         node = node_class(context=self.context, cli_args=args, parameter_overrides=overrides)
         self.nodes.append(node)
         self.executor.add_node(node)
+        self.executor.create_task(node.start)
         return node
 
     def hear(self, message_type: type, topic: str, qos: Any = None) -> Heard:
