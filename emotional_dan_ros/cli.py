@@ -13,10 +13,12 @@ from emotional_dan_ros.core.errors import UserError
 #: Subcommand -> (module with add_arguments(parser) and run(args) -> exit code, what it does).
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emotional_dan_ros.nodes.demo", "play a video, camera or the built-in sample through the ROS graph"),
+    "process": ("emotional_dan_ros.offline.process", "process bags and videos without ROS: bag, table, timeline, video"),
     "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
     "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
     "annotate": ("emotional_dan_ros.training.annotate", "write landmarks for a source that has none"),
     "convert": ("emotional_dan_ros.training.convert", "turn a checkpoint of the published code into weights"),
+    "export": ("emotional_dan_ros.training.export", "write weights as ONNX, torch.export or TorchScript"),
 }
 
 

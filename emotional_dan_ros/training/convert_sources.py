@@ -106,7 +106,7 @@ def _import_tensorflow(prefix: str) -> ModuleType:
 
 
 def _graph_mean_shape(tensorflow: ModuleType, path: Path) -> NDArray[np.generic] | None:
-    """The mean shape: of the constants in the graph beside the checkpoint, the one of 136 numbers outside the stages."""
+    """The mean shape: the constant of 136 numbers outside the stages in the graph beside the checkpoint."""
     if not path.is_file():
         return None
     meta = tensorflow.compat.v1.MetaGraphDef()
@@ -118,4 +118,4 @@ def _graph_mean_shape(tensorflow: ModuleType, path: Path) -> NDArray[np.generic]
     constants = [n.attr["value"].tensor for n in nodes]
     shapes = [tensorflow.make_ndarray(c) for c in constants if c.dtype == tensorflow.float32.as_datatype_enum]
     found = [c for c in shapes if c.size == 2 * NUM_LANDMARKS]
-    return found[0] if len(found) == 1 else None
+    return found[0] if found and all(np.array_equal(c, found[0]) for c in found) else None
