@@ -5,6 +5,7 @@ What ends up in a bag is what the nodes publish for the same values.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,15 @@ def _face(face: Face, frame: FrameFaces, with_crops: bool) -> Any:
         crop_from_source=_floats(face.crop_from_source),
         crop=grey_image(crop, frame.stamp_ns, frame.frame_id),
     )
+
+
+def as_published(frame: FrameFaces) -> FrameFaces:
+    """Boxes and scores as they are after the way through a message."""
+    faces = tuple(
+        replace(face, score=float(np.float32(face.score)), box_xyxy=_box(_roi(face.box_xyxy, frame.image_wh)))
+        for face in frame.faces
+    )
+    return replace(frame, faces=faces)
 
 
 def emotion_state_array(frame: FrameEmotions) -> Any:

@@ -97,6 +97,19 @@ class Journal:
             self._file.close()
             self._file = None
 
+    def discard_if_empty(self) -> None:
+        """Remove the file where it holds no record; for use after the block."""
+        if self.num_records == 0:
+            self._path.unlink(missing_ok=True)
+
+    def belongs_here(self) -> bool:
+        """Whether the file is there and of this fingerprint."""
+        try:
+            with self._path.open("rb") as file:
+                return file.read(len(self._head)) == self._head
+        except OSError:
+            return False
+
     def append(self, record: FrameRecord) -> None:
         """Add a record; a kill after this returns does not lose it."""
         assert self._file is not None

@@ -96,6 +96,10 @@ class ResultBag:
         """Write an anomaly to /anomalies."""
         self.write_message("/anomalies", event.stamp_ns, messages.emotion_anomaly(event))
 
+    def write_serialized(self, topic: str, stamp_ns: int, data: bytes) -> None:
+        """Write CDR bytes to one of OUTPUT_TOPICS."""
+        self._writer.write(self._connections[topic], stamp_ns, data)
+
     def write_message(self, topic: str, stamp_ns: int, message: Any, qos: Qos = _SENSOR) -> None:
         """Write a message of one of `bag_messages.typestore`'s types to any topic, one type for each topic."""
         type_name = message.__msgtype__
