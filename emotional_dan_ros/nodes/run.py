@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
@@ -44,7 +44,11 @@ def run(
         not allowed (one line on stderr says which and what to do), 1 after an error in this package.
     """
     arguments = sys.argv[1:] if args is None else args
-    options = _parse(name, remove_ros_args(["", *arguments])[1:], add_arguments)
+    try:
+        own_arguments = remove_ros_args(["", *arguments])[1:]
+    except Exception as error:  # reads parameter files as well, and has no public class for what is wrong with them
+        return _refuse(name, error)
+    options = _parse(name, own_arguments, add_arguments)
     # Our own handlers: rclpy's would close the context before the nodes can say that events end.
     stop = threading.Event()
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}

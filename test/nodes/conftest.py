@@ -132,6 +132,14 @@ def graph() -> Iterator[Graph]:
     graph.close()
 
 
+@pytest.fixture
+def other_graph(graph: Graph) -> Iterator[Graph]:
+    """A second participant beside `graph`."""
+    other = Graph()
+    yield other
+    other.close()
+
+
 class Processes:
     """Nodes in processes of their own."""
 
