@@ -75,7 +75,7 @@ def run_job(
         job: the input.
         folder: of its outputs; made if need be.
         run_id: what results depend on (`inputs.fingerprint`).
-        make_pipeline: gives the networks; called only where frames are left to process.
+        make_pipeline: gives the networks; called once the input is open.
         config: which outputs.
         progress: told the number of frames done and, where known, of all.
         force: replace the results of another run.
