@@ -14,11 +14,13 @@ from emotional_dan_ros.core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emotional_dan_ros.nodes.demo", "play a video, camera or the built-in sample through the ROS graph"),
     "process": ("emotional_dan_ros.offline.process", "process bags and videos without ROS: bag, table, timeline, video"),
+    "doctor": ("emotional_dan_ros.offline.doctor", "say what is installed, what works, and what to do about the rest"),
     "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
     "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
     "annotate": ("emotional_dan_ros.training.annotate", "write landmarks for a source that has none"),
     "convert": ("emotional_dan_ros.training.convert", "turn a checkpoint of the published code into weights"),
     "export": ("emotional_dan_ros.training.export", "write weights as ONNX, torch.export or TorchScript"),
+    "explain": ("emotional_dan_ros.training.explain", "show where the network looks when it names an emotion"),
 }
 
 
