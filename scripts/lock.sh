@@ -12,5 +12,6 @@ uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annot
   echo "# Every version of everything that pyproject.toml asks for: Linux on x86-64, Python 3.10 to 3.13."
   echo "# Written by scripts/lock.sh; ROS 2 itself is in ros.txt."
   sed -e "s/platform_machine == 'x86_64' and //" -e "s/ and platform_machine == 'x86_64'//" \
+    -e "s/ and python_full_version < '3.14'//" -e "s/python_full_version < '3.14' and //" -e "s/ ; python_full_version < '3.14'//" \
     -e "s/ and sys_platform == 'linux'//" -e "s/ ; sys_platform == 'linux'//" "$locked"
 } > requirements/constraints.txt

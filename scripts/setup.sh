@@ -46,20 +46,26 @@ pip_install() {
   }
 }
 
-install_wheels() {
-  pip_install --no-deps -r requirements/ros.txt -r requirements/constraints.txt
-  pip_install --no-deps --no-build-isolation --editable .
-  "$python" scripts/mend_ros_wheels.py
+# The pins; beside a sourced ROS 2 without those of packages that must suit the distribution's numpy, which
+# stays because ROS 2's messages are compiled against it.
+write_constraints() {
+  if [ $mode = wheels ]; then cp requirements/constraints.txt "$1"; return; fi
+  grep -vE '^(contourpy|matplotlib|ml-dtypes|numpy|opencv-python-headless|pillow|scikit-image|scipy|tifffile)==' \
+    requirements/constraints.txt > "$1"
+  "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' >> "$1" ||
+    die "ROS 2 is sourced but its Python has no numpy; do: rosdep install --from-paths . -y"
 }
 
-# The distribution's numpy stays: ROS 2's messages are compiled against it. What depends on numpy's
-# binary interface is then chosen to suit it, everything else is as pinned.
-install_beside_sourced_ros() {
-  grep -vE '^(contourpy|matplotlib|numpy|opencv-python-headless|pillow|scikit-image|scipy|setuptools|tifffile)==' \
-    requirements/constraints.txt > "$venv/constraints.txt"
-  "$python" -c 'import numpy; print(f"numpy=={numpy.__version__}")' >> "$venv/constraints.txt" ||
-    die "ROS 2 is sourced but its Python has no numpy; do: rosdep install --from-paths . -y"
-  pip_install --constraint "$venv/constraints.txt" --editable ".[dev,train]"
+install() {
+  extras=dev,parquet,train
+  write_constraints "$venv/constraints.txt"
+  pip_install --constraint "$venv/constraints.txt" setuptools
+  if [ $mode = wheels ]; then
+    extras=$extras,export
+    pip_install --no-deps --no-build-isolation --requirement requirements/ros.txt
+  fi
+  pip_install --no-build-isolation --constraint "$venv/constraints.txt" --editable ".[$extras]"
+  if [ $mode = wheels ]; then "$python" scripts/mend_ros_wheels.py; fi
 }
 
 works() {
@@ -81,7 +87,7 @@ make_environment() {
     say "bringing .venv up to date"
   fi
   printf '%s' "$mode" > "$venv/.mode"
-  if [ $mode = wheels ]; then install_wheels; else install_beside_sourced_ros; fi
+  install
   site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   cp scripts/venv_hook.py "$site/_emotional_dan_ros_workspace.py"
   echo 'import _emotional_dan_ros_workspace' > "$site/emotional_dan_ros_workspace.pth"

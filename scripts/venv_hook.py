@@ -66,15 +66,20 @@ def profile_file(shared_memory: str = "/dev/shm") -> Path:
 
 sys.meta_path.insert(0, WorkspaceFinder)  # type: ignore[arg-type]
 
-if Path(sys.prefix, "share", "rclpy").is_dir():  # ROS 2 from wheels; otherwise it is sourced already
+ros_is_from_wheels = Path(sys.prefix, "share", "rclpy").is_dir()
+if ros_is_from_wheels:
     prepend("AMENT_PREFIX_PATH", Path(sys.prefix))
     os.environ["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"  # the only one among the wheels
 prepend("AMENT_PREFIX_PATH", INSTALL)
-if prepend("LD_LIBRARY_PATH", INSTALL / "lib"):
-    # ros-wheels-bootstrapper, which comes after this file, starts Python again with the library
-    # path that the loader needs, unless a parent process (perhaps of another environment) already did.
-    os.environ.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
 # The name of the variable is the first up to Fast DDS 2 (Humble, Jazzy) and the second from 3 on.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 if not any(variable in os.environ for variable in PROFILE_VARIABLES):
     os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(profile_file())))
+# The loader reads its path when a process starts, so Python has to start again with ours in it: with the wheels
+# ros-wheels-bootstrapper, which comes after this file, does so unless a parent process, perhaps of another
+# environment, already did; where ROS 2 is sourced it is done here.
+if (INSTALL / "lib").is_dir() and prepend("LD_LIBRARY_PATH", INSTALL / "lib"):
+    if ros_is_from_wheels:
+        os.environ.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
+    else:
+        os.execv(sys.executable, sys.orig_argv)

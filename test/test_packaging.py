@@ -82,7 +82,7 @@ def test_shared_files_are_installed() -> None:
 
 def test_the_list_of_direct_requirements_is_read() -> None:
     names = {requirement.name for requirement in _direct_requirements()}
-    assert {"torch", "rosbags", "facenet-pytorch", "tensorboard", "pytest", "setuptools"} <= names
+    assert {"torch", "rosbags", "facenet-pytorch", "tensorboard", "onnxscript", "pytest", "setuptools"} <= names
 
 
 @pytest.mark.parametrize("python", PYTHONS)
