@@ -21,7 +21,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Generous: machines that run tests are busy. Nothing waits for long where all is well.
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 class Heard(list):
@@ -177,10 +177,10 @@ class Processes:
         """End all; they must end by themselves when asked to, without a traceback."""
         for process in self._running:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)
         for process in self._running:
             try:
-                process.wait(20.0)
+                process.wait(60.0)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
