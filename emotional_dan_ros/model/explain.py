@@ -49,7 +49,7 @@ class GradCam:
         self.model = model
         trunk = model.stage2.trunk
         # Two convolutions and a pooling per block, in a row.
-        steps: list[nn.Module] = [step for block in trunk.blocks for step in block]  # type: ignore[union-attr]
+        steps: list[nn.Module] = [step for block in trunk.blocks for step in block.children()]
         position = LAYERS.index(layer)
         cut = 3 * (position // 2) + position % 2 + 1
         self._before, self._after = steps[:cut], steps[cut:]
