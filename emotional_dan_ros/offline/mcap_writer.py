@@ -64,7 +64,7 @@ class ResultBag:
     def __init__(self, folder: Path, image_topic: str = "/image", jpeg_quality: int = 90) -> None:
         self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
         self._store = messages.typestore()
-        self._image_topic = f"{image_topic.rstrip('/')}/compressed"
+        self._image_topic = image_topic.rstrip("/")
         self._jpeg_quality = jpeg_quality
         self._connections: dict[str, Connection] = {}
 
@@ -79,10 +79,10 @@ class ResultBag:
     ) -> None:
         self._writer.__exit__(kind, error, traceback)
 
-    def write_image(self, image_bgr: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> None:
-        """Write a camera image, uint8 (H, W, 3) BGR, as JPEG."""
+    def write_image(self, image_bgr: NDArray[np.uint8], stamp_ns: int, frame_id: str, topic: str | None = None) -> None:
+        """Write an image, uint8 (H, W, 3) BGR, as JPEG; without a base topic the camera's is taken."""
         message = messages.jpeg_image(image_bgr, stamp_ns, frame_id, self._jpeg_quality)
-        self.write_message(self._image_topic, stamp_ns, message, _SENSOR)
+        self.write_message(f"{topic or self._image_topic}/compressed", stamp_ns, message, _SENSOR)
 
     def write_faces(self, frame: FrameFaces, with_crops: bool = True) -> None:
         """Write the faces of a frame to /faces."""

@@ -28,6 +28,7 @@ BAG_NAME = "bag"
 VIDEO_NAME = "annotated.mp4"
 TIMELINE_NAME = "timeline.png"
 REPORT_NAME = "report.html"
+OVERLAY_TOPIC = "/overlay/image"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class OutputConfig:
     Attributes:
         table: csv or parquet.
         video: write the annotated video.
-        images: put the images into the bag, as JPEG.
+        images: put the images and the annotated images into the bag, as JPEG.
         monitor: settings of the anomaly monitor.
     """
 
@@ -50,6 +51,24 @@ class OutputConfig:
     def table_name(self) -> str:
         """File name of the table."""
         return f"states.{self.table}"
+
+
+class _Active:
+    """The events that have started and not ended."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, AnomalyEvent] = {}
+
+    def take(self, events: Sequence[AnomalyEvent]) -> None:
+        for event in events:
+            if event.phase is AnomalyPhase.END:
+                self._events.pop(event.event_id, None)
+            else:
+                self._events[event.event_id] = event
+
+    @property
+    def events(self) -> list[AnomalyEvent]:
+        return list(self._events.values())
 
 
 def judged(journal: Journal, config: MonitorConfig) -> Iterator[tuple[FrameRecord, FrameEmotions, list[AnomalyEvent]]]:
@@ -78,7 +97,7 @@ def write_bag_and_table(journal: Journal, folder: Path, config: OutputConfig, fr
         config: which.
         frames: the input once more, where its images are wanted in the bag.
     """
-    history = History()
+    history, active = History(), _Active()
     with ExitStack() as stack:
         bag = stack.enter_context(ResultBag(stack.enter_context(whole_or_nothing(folder / BAG_NAME))))
         table = stack.enter_context(open_table(stack.enter_context(whole_or_nothing(folder / config.table_name))))
@@ -87,6 +106,8 @@ def write_bag_and_table(journal: Journal, folder: Path, config: OutputConfig, fr
             if images is not None:
                 stamp_ns, image, frame_id = next(images)
                 bag.write_image(image, stamp_ns, frame_id)
+                active.take(events)
+                bag.write_image(draw_overlay(image, frame, active.events), stamp_ns, frame_id, OVERLAY_TOPIC)
             bag.write_serialized("/faces", record.stamp_ns, record.faces)
             bag.write_serialized("/emotions", record.stamp_ns, record.emotions)
             table.add(frame)
@@ -119,12 +140,8 @@ def _emotions(record: FrameRecord) -> FrameEmotions:
 
 def write_video(journal: Journal, path: Path, frames: OrderedFrames, rate_hz: float, config: MonitorConfig) -> None:
     """Decode the input once more and draw what the journal says onto it."""
-    active: dict[int, AnomalyEvent] = {}
+    active = _Active()
     with whole_or_nothing(path, optional=True) as unfinished, VideoWriter(unfinished, rate_hz) as video:
         for (_, frame, events), (stamp_ns, image, _) in zip(judged(journal, config), frames, strict=False):
-            for event in events:
-                if event.phase is AnomalyPhase.END:
-                    active.pop(event.event_id, None)
-                else:
-                    active[event.event_id] = event
-            video.write(stamp_ns, draw_overlay(image, frame, list(active.values())))
+            active.take(events)
+            video.write(stamp_ns, draw_overlay(image, frame, active.events))

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--table", choices=("parquet", "csv"), help="default: parquet where pyarrow is installed")
     parser.add_argument("--video", action="store_true", help="write an annotated video too")
-    parser.add_argument("--images", action="store_true", help="put the images into the bag too, as JPEG")
+    parser.add_argument(
+        "--images", action="store_true", help="put images and annotated images into the bag too, as JPEG"
+    )
     parser.add_argument("--crops", action="store_true", help="keep the aligned face crops in the bag")
     parser.add_argument("--force", action="store_true", help="replace the results of another run")
 

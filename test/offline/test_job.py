@@ -80,7 +80,9 @@ def folder_of_images(tmp_path: Path) -> Path:
 
 
 def _run(spec: Path | str, out: Path, pipeline: Any = None, run_id: bytes = b'{"run": 1}', **options: Any) -> Outcome:
-    config = OutputConfig(options.pop("table", "csv"), options.pop("video", False), False, MonitorConfig())
+    config = OutputConfig(
+        options.pop("table", "csv"), options.pop("video", False), options.pop("images", False), MonitorConfig()
+    )
     job = Input(str(spec), out.name)
     return run_job(job, out, run_id, lambda: pipeline or FakePipeline(), config, lambda *_: None, **options)
 
@@ -91,7 +93,7 @@ def _names(folder: Path) -> list[str]:
 
 def test_outputs(folder_of_images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    outcome = _run(folder_of_images, out, video=True)
+    outcome = _run(folder_of_images, out, video=True, images=True)
     assert (outcome.num_frames, outcome.problems, outcome.was_done) == (NUM_FRAMES, [], False)
     assert _names(out) == ["annotated.mp4", "bag", "report.html", "run.json", "states.csv", "timeline.png"]
     rows = (out / "states.csv").read_text().splitlines()
@@ -104,6 +106,7 @@ def test_outputs(folder_of_images: Path, tmp_path: Path) -> None:
     with AnyReader([out / "bag"]) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
     assert counts["/faces"] == counts["/emotions"] == NUM_FRAMES
+    assert counts["/image/compressed"] == counts["/overlay/image/compressed"] == NUM_FRAMES
     assert cv2.VideoCapture(str(out / "annotated.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == NUM_FRAMES
 
 
