@@ -77,8 +77,8 @@ make_environment() {
   mkdir -p "$venv"
   : > "$log"
   if [ ! -x "$python" ]; then
-    say "setting up .venv with $chosen: ROS 2 where none is sourced, PyTorch, libraries (about 6 GB, a few minutes, once)"
-    "$chosen" -m venv ${venv_options:-} "$venv" >> "$log" 2>&1 || {
+    say "setting up .venv with $chosen: $contents, PyTorch and libraries (about 6 GB, a few minutes, once)"
+    "$chosen" -m venv $venv_options "$venv" >> "$log" 2>&1 || {
       tail -n 5 "$log" >&2
       rm -rf "$venv"
       die "$chosen makes no virtual environment; do: sudo apt install python3-venv"
@@ -93,7 +93,11 @@ make_environment() {
   echo 'import _emotional_dan_ros_workspace' > "$site/emotional_dan_ros_workspace.pth"
 }
 
-if ros_is_sourced; then mode=sourced venv_options=--system-site-packages; else mode=wheels; fi
+if ros_is_sourced; then
+  mode=sourced contents="beside the sourced ROS 2" venv_options=--system-site-packages
+else
+  mode=wheels contents="ROS 2 Jazzy" venv_options=""
+fi
 wanted="$mode $(cat requirements/*.txt scripts/venv_hook.py | cksum)"
 remake=""
 [ "$(cat "$venv/.mode" 2>/dev/null || echo $mode)" = $mode ] || remake="ROS 2 is sourced now and was not, or the reverse"
