@@ -17,7 +17,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 PACKAGE = "emotional_dan_ros"
 CONFIG = Path(get_package_share_directory(PACKAGE)) / "config"
-PIPELINE = ("face_detector", "emotion_recognizer", "anomaly_monitor", "overlay")
+PIPELINE = ("face_detector", "emotion_recognizer", "anomaly_monitor", "overlay", "standards_bridge")
 #: Nodes that have a parameter of this name.
 WITH_DEVICE = ("face_detector", "emotion_recognizer")
 WITH_IMAGE = ("face_detector", "overlay")
@@ -55,6 +55,12 @@ ARGUMENTS = (
     DeclareLaunchArgument("anomaly_monitor", default_value="true", description="With anomaly_monitor.", **YES_NO),
     DeclareLaunchArgument(
         "overlay", default_value="true", description="With overlay (works only while watched).", **YES_NO
+    ),
+    DeclareLaunchArgument(
+        "standards_bridge",
+        default_value="false",
+        description="With standards_bridge: results as vision_msgs and ROS4HRI as well.",
+        **YES_NO,
     ),
     DeclareLaunchArgument(
         "source",
@@ -96,7 +102,7 @@ def _separate(wanted: list[str], values: dict[str, str]) -> list[Node]:
 
 
 def _composed(wanted: list[str], values: dict[str, str]) -> list[Node]:
-    switches = ["--video-source"] if "video_source" in wanted else []
+    switches = [f"--{name.replace('_', '-')}" for name in ("video_source", "standards_bridge") if name in wanted]
     switches += [f"--no-{name.replace('_', '-')}" for name in ("anomaly_monitor", "overlay") if name not in wanted]
     # Without a name: one would be given to every node of the process.
     return [Node(executable="cabin", arguments=switches, parameters=_parameters(wanted, values), **_common(values))]

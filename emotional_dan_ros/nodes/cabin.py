@@ -13,6 +13,7 @@ from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
 from emotional_dan_ros.nodes.overlay import OverlayNode
 from emotional_dan_ros.nodes.parameter_tables import NODES, table
 from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.standards_bridge import StandardsBridgeNode
 from emotional_dan_ros.nodes.video_source import VideoSourceNode
 
 
@@ -25,6 +26,8 @@ def make_nodes(bus: LocalBus, options: argparse.Namespace) -> list[PipelineNode]
         wanted.append(AnomalyMonitorNode)
     if options.overlay:
         wanted.append(OverlayNode)
+    if options.standards_bridge:
+        wanted.append(StandardsBridgeNode)
     # `-p NAME:=VALUE` and `/**:` in a file reach every node of the process.
     parameters = frozenset(param.name for node in NODES for param in table(node))
     return [node(bus=bus, known_elsewhere=parameters) for node in wanted]
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which nodes take part."""
     parser.add_argument("--video-source", action="store_true", help="with video_source, in place of a camera")
     parser.add_argument("--no-anomaly-monitor", dest="anomaly_monitor", action="store_false", help="no anomaly_monitor")
+    parser.add_argument("--standards-bridge", action="store_true", help="with standards_bridge")
     parser.add_argument("--no-overlay", dest="overlay", action="store_false", help="no overlay")
 
 

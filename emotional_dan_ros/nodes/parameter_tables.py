@@ -250,12 +250,30 @@ OVERLAY: tuple[Param, ...] = (
     ),
 )
 
+STANDARDS_BRIDGE: tuple[Param, ...] = (
+    *_COMMON,
+    Param(
+        "vision_msgs",
+        True,
+        "Publish vision_msgs/Detection2DArray on faces/detections, where vision_msgs is installed.",
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "hri_msgs",
+        True,
+        "Publish ROS4HRI's /humans/faces/tracked and /humans/faces/<id>/{roi,aligned,landmarks,expression}, where "
+        "hri_msgs is installed.",
+        change=Change.CONFIGURE,
+    ),
+)
+
 _TABLES: dict[str, Callable[[], tuple[Param, ...]]] = {
     "video_source": lambda: VIDEO_SOURCE,
     "face_detector": _face_detector,
     "emotion_recognizer": lambda: EMOTION_RECOGNIZER,
     "anomaly_monitor": lambda: ANOMALY_MONITOR,
     "overlay": lambda: OVERLAY,
+    "standards_bridge": lambda: STANDARDS_BRIDGE,
 }
 #: All nodes, in the order of the data.
 NODES: tuple[str, ...] = tuple(_TABLES)

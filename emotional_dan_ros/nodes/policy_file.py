@@ -34,6 +34,8 @@ SERVICES = tuple(
         "set_parameters_atomically",
     )
 )
+#: Topics that are not declared in topics.py.
+MORE_PUBLISHED = {"standards_bridge": ("faces/detections", "/humans/faces/*")}
 ENCLAVES = "/emotional_dan_ros"
 
 
@@ -52,12 +54,16 @@ def policy_xml(namespace: str = "/") -> str:
             f'        <profile ns="{namespace}" node="{node}">',
             *_group("services", "reply", "service", SERVICES),
             *_group("topics", "subscribe", "topic", (*(t.name for t in INPUTS[node]), *SUBSCRIBED_BY_ALL)),
-            *_group("topics", "publish", "topic", (*(t.name for t in OUTPUTS[node]), *PUBLISHED_BY_ALL)),
+            *_group("topics", "publish", "topic", _published(node)),
             "        </profile>",
             "      </profiles>",
             "    </enclave>",
         ]
     return "\n".join([*lines, "  </enclaves>", "</policy>", ""])
+
+
+def _published(node: str) -> tuple[str, ...]:
+    return (*(topic.name for topic in OUTPUTS[node]), *MORE_PUBLISHED.get(node, ()), *PUBLISHED_BY_ALL)
 
 
 def _group(kind: str, access: str, element: str, names: Iterable[str]) -> list[str]:

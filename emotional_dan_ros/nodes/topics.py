@@ -119,6 +119,7 @@ INPUTS: dict[str, tuple[Topic[Any], ...]] = {
     "emotion_recognizer": (FACES,),
     "anomaly_monitor": (EMOTIONS,),
     "overlay": (IMAGE, COMPRESSED_IMAGE, EMOTIONS, ANOMALIES),
+    "standards_bridge": (FACES, EMOTIONS),
 }
 OUTPUTS: dict[str, tuple[Topic[Any], ...]] = {
     "video_source": (IMAGE,),
@@ -126,4 +127,6 @@ OUTPUTS: dict[str, tuple[Topic[Any], ...]] = {
     "emotion_recognizer": (EMOTIONS,),
     "anomaly_monitor": (ANOMALIES,),
     "overlay": (OVERLAY_IMAGE,),
+    # In the messages of packages that need not be there, on topics that come and go with the faces.
+    "standards_bridge": (),
 }

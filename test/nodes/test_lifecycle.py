@@ -21,6 +21,7 @@ from emotional_dan_ros.nodes.emotion_recognizer import EmotionRecognizerNode
 from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
 from emotional_dan_ros.nodes.overlay import OverlayNode
 from emotional_dan_ros.nodes.parameter_tables import table
+from emotional_dan_ros.nodes.standards_bridge import StandardsBridgeNode
 from emotional_dan_ros.nodes.video_source import VideoSourceNode
 
 CLASSES = {
@@ -29,6 +30,7 @@ CLASSES = {
     "emotion_recognizer": EmotionRecognizerNode,
     "anomaly_monitor": AnomalyMonitorNode,
     "overlay": OverlayNode,
+    "standards_bridge": StandardsBridgeNode,
 }
 
 
