@@ -87,6 +87,8 @@ class TrainConfig:
         balance: exponent b of class weights ``frequency ** -b``: 0 draws classes as they come, 1 all alike.
         train: sources to learn from.
         validation: npz (usage 1) or other source to choose on; measured after every epoch.
+        prior_shift: how far the class prior moves from that of the drawn training faces (0) to that of the
+            validation faces (1) when training has ended.
         init: weights to start from; empty for a fresh network.
     """
 
@@ -97,6 +99,7 @@ class TrainConfig:
     precision: str = "bf16"
     checkpoint_s: float = 180.0
     balance: float = 0.25
+    prior_shift: float = 0.0
     init: str = ""
     model: ModelConfig = field(default_factory=ModelConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -112,6 +115,8 @@ class TrainConfig:
             raise UserError(f"precision: expected bf16 or float32, got {self.precision!r}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device: expected auto, cpu or cuda, got {self.device!r}")
+        if not 0 <= self.prior_shift <= 1:
+            raise UserError(f"prior_shift: expected 0 .. 1, got {self.prior_shift}")
         schedule = self.schedule
         if schedule.epochs <= 0 or not 0 <= schedule.stage1_epochs <= schedule.epochs:
             raise UserError(

@@ -17,7 +17,7 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.sources import IMAGE_SUFFIXES
-from emotional_dan_ros.model.explain import DEFAULT_LAYER, LAYERS
+from emotional_dan_ros.model.explain import DEFAULT_LAYER, LAYERS, Method
 from emotional_dan_ros.training.evaluate import choose_split
 from emotional_dan_ros.training.explanation_plots import explained_picture, plot_mean_maps
 from emotional_dan_ros.training.explanations import CropExplainer, choose_per_emotion, mean_maps
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         if not path.exists():
             raise UserError(f"expected an image, a folder or labelled faces at {path}, found nothing; check the path")
     recognizer = EmotionRecognizer.load(args.weights, device=args.device)
-    explainer = CropExplainer(recognizer, args.layer)
+    explainer = CropExplainer(recognizer, args.layer, Method(args.method))
     args.out.mkdir(parents=True, exist_ok=True)
     labelled = [p for p in args.inputs if _is_labelled(p)]
     images = [i for p in args.inputs if p not in labelled for i in _images_of(p)]

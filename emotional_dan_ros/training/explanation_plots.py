@@ -99,7 +99,7 @@ def plot_mean_maps(path: Path, means: MeanMaps, title: str) -> None:
 
     Each map is stretched to its own largest value, so that where it lies can be compared, not how strong it is.
     """
-    figure, axes = plt.subplots(1, len(Emotion), figsize=(2.1 * len(Emotion), 2.9), layout="constrained")
+    figure, axes = plt.subplots(1, len(Emotion), figsize=(2.1 * len(Emotion), 2.75), layout="constrained")
     for emotion, panel in zip(Emotion, axes, strict=True):
         count, seen = int(means.recognised[emotion]), int(means.seen[emotion])
         panel.set_axis_off()

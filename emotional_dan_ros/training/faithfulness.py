@@ -12,9 +12,10 @@ from torch import Tensor
 
 from emotional_dan_ros.training.explanations import CropExplainer
 
-#: Ways to choose the pixels to hide. ``another_face`` takes the map of another face of the batch: a region of the
-#: same kind of shape and place, which random pixels are not.
-WAYS = ("map", "random", "another_face", "map_reversed")
+#: Ways to choose the pixels to hide: by the map; scattered at random; by the map moved to a random place (round the
+#: edges), which hides a region of the same shape; by the map of another face, which hides what matters in any
+#: face; by the map upside down.
+WAYS = ("map", "random", "moved_map", "another_face", "map_reversed")
 _BOOTSTRAP = 2000
 
 
@@ -60,11 +61,19 @@ def measure(
         noise = torch.rand(maps.shape, generator=generator).to(maps)
         ranks = {"map": maps + 1e-6 * noise, "random": noise.flip(0), "map_reversed": 1e-6 * noise - maps}
         ranks["another_face"] = ranks["map"].roll(1, 0)
+        ranks["moved_map"] = _moved(ranks["map"], generator)
         before.append(probability.cpu().numpy())
         for way in WAYS:
             left = _probabilities(explainer, hide(images, ranks[way], share)).gather(1, classes[:, None])[:, 0]
             falls[way].append((probability - left).cpu().numpy())
     return _figures(np.concatenate(before), {w: np.concatenate(f) for w, f in falls.items()}, share, seed)
+
+
+def _moved(ranks: Tensor, generator: torch.Generator) -> Tensor:
+    """Each map (N, S, S) rolled by its own random offset."""
+    size = ranks.shape[-1]
+    offsets = torch.randint(size, (len(ranks), 2), generator=generator).tolist()
+    return torch.stack([r.roll((y, x), (0, 1)) for r, (y, x) in zip(ranks, offsets, strict=True)])
 
 
 def _figures(

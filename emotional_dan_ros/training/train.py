@@ -20,7 +20,7 @@ from tqdm import tqdm
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
-from emotional_dan_ros.training.calibration import calibrate
+from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
 from emotional_dan_ros.training.distributed import ALONE, Group, join_group, leave_group
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
@@ -80,11 +80,14 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
         model = trainer.run(reporter.step, reporter.epoch)
     path = out / f"{config.name}.safetensors"
     if group.is_first:
-        temperature = calibrate(model, validation, config.model.image_size, device) if validation else 1.0
+        calibration = Calibration(1.0, (0.0,) * config.model.num_emotions)
+        if validation:
+            drawn = trainer.drawn_classes()
+            calibration = calibrate(model, drawn, validation, config.prior_shift, config.model.image_size, device)
         info = WeightsInfo(
             name=config.name,
             model=config.model,
-            temperature=temperature,
+            **calibration._asdict(),
             training={**provenance, "history": trainer.history[-1:], "epochs": config.schedule.epochs},
         )
         save_weights(path, model, info)

@@ -88,6 +88,10 @@ class Trainer:
         self.step = 0
         self.history: list[dict[str, Any]] = []
 
+    def drawn_classes(self) -> Tensor:
+        """How often each class is drawn, (7,); sums to 1."""
+        return self.weights @ self.train_faces.targets / self.weights.sum()
+
     @property
     def checkpoint_path(self) -> Path:
         """Where the run's checkpoint lies."""
