@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2: run `make test`")
 from rosbags.highlevel import AnyReader
 
-from emotional_dan_ros.core.labels import Emotion, Valence
+from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, Emotion, Valence
 from emotional_dan_ros.core.sources import open_source
 
 #: Two cores that others use too need their time; without them a clip takes well under a minute.
@@ -124,12 +124,27 @@ def test_sample_leaves_what_it_promises(play: Callable[[str | Path], Run]) -> No
     assert counts["/faces"] >= 148
 
 
+def test_process_without_ros_says_the_same(play: Callable[[str | Path], Run], tmp_path: Path) -> None:
+    run = play("sample")
+    command = [sys.executable, "-m", "emotional_dan_ros.cli", "process", "sample", "--out", str(tmp_path)]
+    subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)
+    offline = _read(tmp_path / "sample", "")
+    assert [time_s for time_s, _ in offline.states] == pytest.approx([time_s for time_s, _ in run.states], abs=1e-6)
+    for (_, mine), (_, theirs) in zip(offline.states, run.states, strict=True):
+        assert [state.track_id for state in mine] == [state.track_id for state in theirs]
+        for one, two in zip(mine, theirs, strict=True):
+            assert one.probabilities == pytest.approx(two.probabilities, abs=1e-3)
+            assert one.landmarks == pytest.approx(two.landmarks, abs=0.05)
+            assert (one.roi.x_offset, one.roi.y_offset) == (two.roi.x_offset, two.roi.y_offset)
+    assert [message.kind for _, message in offline.starts] == [message.kind for _, message in run.starts]
+
+
 def test_sad_then_joy(play: Callable[[str | Path], Run], media_dir: Path) -> None:
     run = play(media_dir / "sad_then_joy.mp4")
     assert len(run.states) >= 0.98 * 472
     end_s = run.states[-1][0]
     assert end_s == pytest.approx(19.64, abs=0.1)
-    negative = [state.valence == Valence.NEGATIVE for time_s, states in run.states if time_s <= 8.0 for state in states]
+    negative = [DEFAULT_VALENCE_OF[top] is Valence.NEGATIVE for top in run.tops(0.0, 8.0)]
     assert len(negative) >= 0.8 * 8.0 * 23.976
     assert _share(negative) >= 0.8
     joy = [top is Emotion.HAPPINESS for top in run.tops(end_s - 8.0, end_s)]
