@@ -38,7 +38,7 @@ _IMAGE_INPUT = (
     Param(
         "image_transport",
         "raw",
-        "raw subscribes to sensor_msgs/Image on `image`, compressed to sensor_msgs/CompressedImage on "
+        "How images come: raw is sensor_msgs/Image on `image`, compressed sensor_msgs/CompressedImage on "
         "`image/compressed`.",
         choices=("raw", "compressed"),
         change=Change.CONFIGURE,
@@ -149,7 +149,7 @@ VIDEO_SOURCE: tuple[Param, ...] = (
         choices=("clock", "zero"),
         change=Change.CONFIGURE,
     ),
-    Param("frame_id", "camera", "frame_id of the images.", change=Change.CONFIGURE),
+    Param("frame_id", "camera", "The frame_id of the images.", change=Change.CONFIGURE),
     Param(
         "wait_for_subscribers",
         1,

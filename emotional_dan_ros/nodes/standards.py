@@ -73,7 +73,7 @@ def roi(face: Face, frame: FrameFaces, hri_msgs: ModuleType) -> Any:
 
 
 def landmarks(state: EmotionState, frame: FrameEmotions, hri_msgs: ModuleType) -> Any:
-    """The landmarks in shares of the image: hri_msgs/FacialLandmarks; the pupils, which nobody looked for, have c = 0."""
+    """The landmarks in shares of the image: hri_msgs/FacialLandmarks; the pupils, not looked for, have c = 0."""
     width, height = frame.image_wh
     points = np.clip(state.landmarks_px / (width, height), 0.0, 1.0)
     message = hri_msgs.FacialLandmarks(header=header_of(frame.stamp_ns, frame.frame_id), width=width, height=height)

@@ -52,7 +52,7 @@ def test_every_parameter_is_described_once(node):
     assert len(set(names)) == len(names)
     for param in table(node):
         assert param.description.endswith("."), param.name
-        assert param.description[0].isupper() or param.description.startswith("raw "), param.name
+        assert param.description[0].isupper(), param.name
         param.check(param.default)
 
 

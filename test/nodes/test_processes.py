@@ -24,6 +24,8 @@ LATCHED = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NEGATIVE = {EmotionState.SADNESS, EmotionState.FEAR, EmotionState.DISGUST, EmotionState.ANGER}
 #: A film of half a minute, on a machine that is busy with other things.
 FILM_S = 180.0
+#: The requirement is 2 s; a busy machine gets more.
+JOIN_S = 6.0
 #: In face_then_no_face.mov, where neighbouring frames differ most (by eye and by their mean difference).
 CUT_S = 2.43
 
@@ -84,12 +86,14 @@ def test_separate_processes_on_the_built_in_sample(processes, graph):
     started["emotion_recognizer"].send_signal(signal.SIGKILL)
     started["emotion_recognizer"].wait()
     assert all(started[name].poll() is None for name in NODES if name != "emotion_recognizer")
+    diagnostics.clear()
     processes.start("emotion_recognizer")
-    wait_until_active(graph, ("emotion_recognizer",))
+    # It is up when it speaks for the first time; loading is over when it says that it is active.
+    diagnostics.wait_for_one(lambda m: m.status[0].name.endswith("emotion_recognizer") and "active" in str(m))
     emotions.clear()
     joined_s = time.monotonic()
     emotions.wait_for_one(lambda message: len(message.states) == 2)
-    assert time.monotonic() - joined_s < 10.0
+    assert time.monotonic() - joined_s < JOIN_S
 
 
 @needs_weights
