@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import emotional_dan_ros.core  # noqa: F401: before any test imports PyTorch; see there
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
