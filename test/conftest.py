@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import emotional_dan_ros.core  # noqa: F401: before any test imports PyTorch; see there
+# Before any test imports PyTorch: see the package's comment on OpenMP.
+import emotional_dan_ros.core  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 
