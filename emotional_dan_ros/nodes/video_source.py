@@ -20,6 +20,7 @@ from emotional_dan_ros.nodes.topics import IMAGE
 _NS = 1_000_000_000
 _LOOK_FOR_SUBSCRIBERS_S = 0.05
 _LINGER_S = 0.5
+_SETTLE_S = 0.5
 
 
 class VideoSourceNode(PipelineNode):
@@ -88,7 +89,10 @@ class VideoSourceNode(PipelineNode):
         while not self._source.is_live and self._image.num_subscribers < self.parameters["wait_for_subscribers"]:
             if self._stop.wait(_LOOK_FOR_SUBSCRIBERS_S):
                 return False
-        return True
+        # That a subscription is seen here does not say that it hears yet: it has to find this side, too, and so
+        # have the nodes behind it. A camera's first images would be lost meanwhile; a recording's can wait.
+        waits = not self._source.is_live and self.parameters["wait_for_subscribers"] > 0
+        return not self._stop.wait(_SETTLE_S if waits else 0.0)
 
     def _publish_all(self) -> bool:
         """Publish until the input ends (True) or the node is stopped (False)."""
