@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,21 @@ from emotional_dan_ros.model.network import EmotionalDAN
 
 #: The convolutions of stage 2, first to last. The published code looks at ``conv4a``.
 LAYERS: tuple[str, ...] = tuple(f"conv{block}{layer}" for block in (1, 2, 3, 4) for layer in "ab")
-DEFAULT_LAYER = "conv4a"
+#: Layer and method whose maps were the most faithful (docs/explain.md).
+DEFAULT_LAYER = "conv3b"
+
+
+class Method(str, Enum):
+    """How the channels of the layer are weighted."""
+
+    #: Each by the mean of its gradient over the map: the paper's.
+    GRAD_CAM = "grad_cam"
+    #: At every place by the gradient there (HiResCAM, Draelos and Carin 2020). What follows our layers is a
+    #: flattened dense layer and no global mean, so the same channel can count differently in different places.
+    HIRES_CAM = "hires_cam"
+
+
+DEFAULT_METHOD = Method.HIRES_CAM
 
 
 class Explanation(NamedTuple):
@@ -38,15 +53,18 @@ class GradCam:
         model: in evaluation mode.
         layer: one of `LAYERS`; its output after ReLU and batch normalisation is looked at. Deeper layers see more
             of the face at once and give coarser maps.
+        method: see `Method`.
 
     Raises:
         ValueError: no such layer.
     """
 
-    def __init__(self, model: EmotionalDAN, layer: str = DEFAULT_LAYER) -> None:
+    def __init__(self, model: EmotionalDAN, layer: str = DEFAULT_LAYER, method: Method = DEFAULT_METHOD) -> None:
         if layer not in LAYERS:
             raise ValueError(f"expected a layer of stage 2, one of {', '.join(LAYERS)}, got {layer!r}")
         self.model = model
+        self.layer = layer
+        self.method = Method(method)
         trunk = model.stage2.trunk
         # Two convolutions and a pooling per block, in a row.
         steps: list[nn.Module] = [step for block in trunk.blocks for step in block.children()]
@@ -78,14 +96,15 @@ class GradCam:
             chosen = logits.argmax(dim=1) if classes is None else classes
             score = logits.gather(1, chosen[:, None]).sum()  # faces do not touch each other
             (gradient,) = torch.autograd.grad(score, activation)
+        if self.method is Method.GRAD_CAM:
+            gradient = gradient.mean(dim=(2, 3), keepdim=True)
         maps = _weigh(activation.detach(), gradient)
         maps = F.interpolate(maps, size=images.shape[-2:], mode="bilinear", align_corners=False)
         return Explanation(_to_input(maps, transform), logits.detach().float(), chosen)
 
 
-def _weigh(activation: Tensor, gradient: Tensor) -> Tensor:
-    """Channels weighted by their mean gradient, what speaks against the class cut off: (N, 1, H, W), largest 1."""
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
+def _weigh(activation: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum of the channels, what speaks against the class cut off: (N, 1, H, W), largest 1."""
     maps = F.relu((weights * activation).sum(dim=1, keepdim=True)).float()
     largest = maps.amax(dim=(2, 3), keepdim=True)
     return torch.where(largest > 0, maps / largest.clamp_min(torch.finfo(maps.dtype).tiny), 0.0)

@@ -17,7 +17,7 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.sources import IMAGE_SUFFIXES
-from emotional_dan_ros.model.explain import DEFAULT_LAYER, LAYERS, Method
+from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, LAYERS, Method
 from emotional_dan_ros.training.evaluate import choose_split
 from emotional_dan_ros.training.explanation_plots import explained_picture, plot_mean_maps
 from emotional_dan_ros.training.explanations import CropExplainer, choose_per_emotion, mean_maps
@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=LAYERS,
         default=DEFAULT_LAYER,
         help=f"of stage 2; later ones are coarser (default: {DEFAULT_LAYER})",
+    )
+    parser.add_argument(
+        "--method",
+        choices=[m.value for m in Method],
+        default=DEFAULT_METHOD.value,
+        help="grad_cam as in the paper, or hires_cam, which weighs each place by itself (default: hires_cam)",
     )
     parser.add_argument(
         "--emotion", choices=EMOTION_NAMES, help="explain this one; default: the likeliest of each face"
@@ -131,8 +137,9 @@ def _explain_labelled(explainer: CropExplainer, path: Path, limit: int, target: 
     means = mean_maps(explainer, faces, indices)
     if not means.seen.sum():
         raise UserError(f"{path}: none of {len(indices)} images could be decoded")
-    info = explainer.recognizer.info
-    plot_mean_maps(target, means, f"Mean Grad-CAM of faces recognised as labelled: {info.name}, {path.name}")
+    how = f"{explainer.grad_cam.method.value} of {explainer.grad_cam.layer}"
+    title = f"Mean map of the faces recognised as labelled: {explainer.recognizer.model_name}, {path.name}, {how}"
+    plot_mean_maps(target, means, title)
     print(target)
 
 

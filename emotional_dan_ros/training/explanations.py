@@ -15,7 +15,7 @@ from emotional_dan_ros.core.alignment import box_transform, crop_transform, keyp
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.types import CROP_SIZE_PX
-from emotional_dan_ros.model.explain import DEFAULT_LAYER, GradCam, Method
+from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, GradCam, Method
 from emotional_dan_ros.model.preprocess import prepare_crops
 from emotional_dan_ros.training.targets import Faces
 
@@ -62,7 +62,7 @@ class CropExplainer:
     """
 
     def __init__(
-        self, recognizer: EmotionRecognizer, layer: str = DEFAULT_LAYER, method: Method = Method.GRAD_CAM
+        self, recognizer: EmotionRecognizer, layer: str = DEFAULT_LAYER, method: Method = DEFAULT_METHOD
     ) -> None:
         self.recognizer = recognizer
         self.grad_cam = GradCam(recognizer.model, layer, method)

@@ -190,3 +190,5 @@ class TestFaithfulness:
         low, high = ahead["interval95"]
         assert low <= ahead["mean"] <= high
         assert (low > 0.3 and ahead["share_of_faces"] == 1) if honest else high < 0
+        # Moved to a random place the true region hides on average a quarter of what counts.
+        assert figures["advantage_over"]["moved_map"]["mean"] > 0.1 or not honest
