@@ -144,7 +144,8 @@ def _write_onnx(network: CalibratedDAN, metadata: dict[str, str], path: Path) ->
             importlib.import_module(package)
         except ImportError as error:
             raise UserError(f"ONNX needs the package {package}; pip install 'emotional_dan_ros[export]'") from error
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # they tell every step they take
     program = torch.onnx.export(
         network,
         (example_images(network.model, 2),),
