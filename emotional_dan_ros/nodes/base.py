@@ -127,9 +127,10 @@ class PipelineNode(LifecycleNode):
 
     def warn_once(self, key: str, level: bytes, text: str, silence_s: float = _LOG_SILENCE_S) -> None:
         """Put a problem on /diagnostics and, when it was not said for `silence_s`, into the log."""
+        self.health.report(key, level, text)
         now_s = time.monotonic()
         told_s = self._told_s.get(text)
-        if self.health.report(key, level, text) and (told_s is None or now_s - told_s > silence_s):
+        if told_s is None or now_s - told_s > silence_s:
             self._told_s[text] = now_s
             if level == ERROR:  # rclpy wants one severity per line of code
                 self.get_logger().error(text)

@@ -13,6 +13,8 @@ from emotional_dan_ros.nodes.stamp_watch import Stamp, StampWatch
 from emotional_dan_ros.nodes.topics import COMPRESSED_IMAGE, IMAGE, Topic
 
 _NS = 1e9
+#: Silence is on /diagnostics at once, but in the log only after the time that other nodes take to load.
+_LOADING_S = 5.0
 #: Best-effort messages above this size get lost in Fast DDS's default shared memory (docs/troubleshooting.md).
 _LARGE_BYTES = 300_000
 
@@ -63,7 +65,10 @@ class WatchedInput:
             )
         else:
             text = f"nothing came on {name} for more than {timeout_s:g} s, although it is published"
-        self._node.warn_once("input", self._level, text)
+        if now_ns - self._last_ns <= (timeout_s + _LOADING_S) * _NS:
+            self._node.health.report("input", self._level, text)
+        else:
+            self._node.warn_once("input", self._level, text)
 
 
 class CameraInput:

@@ -51,7 +51,9 @@ def run(
     options = _parse(name, own_arguments, add_arguments)
     # Our own handlers: rclpy's would close the context before the nodes can say that events end.
     stop = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # They stay to the end of the process: Ctrl-C reaches it twice under launch, which passes the signal on.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     nodes: Sequence[PipelineNode] = ()
     try:
         rclpy.init(args=["", *arguments], signal_handler_options=SignalHandlerOptions.NO)
@@ -65,8 +67,6 @@ def run(
         return _refuse(name, error)
     finally:
         rclpy.try_shutdown()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _spin(nodes: Sequence[PipelineNode], stop: threading.Event) -> int:
