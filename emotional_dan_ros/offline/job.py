@@ -19,9 +19,11 @@ from typing import Any
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.sources import ImageSource
 from emotional_dan_ros.offline.atomic import sweep_unfinished, whole_or_nothing
+from emotional_dan_ros.offline.bag_source import BagSource
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline
 from emotional_dan_ros.offline.inputs import Input, OrderedFrames
 from emotional_dan_ros.offline.journal import Journal
+from emotional_dan_ros.offline.merge import MergedTopics
 from emotional_dan_ros.offline.outputs import (
     BAG_NAME,
     REPORT_NAME,
@@ -124,7 +126,10 @@ def _process(
     if journal.num_records == 0:
         raise UserError(f"expected images in {job.spec}, got none that can be read; {_first(frames.problems)}")
     problems = frames.problems
-    history = write_bag_and_table(journal, folder, config, OrderedFrames(source) if config.images else None)
+    copy = MergedTopics(Path(job.spec).expanduser()) if config.merge and isinstance(source, BagSource) else None
+    again = OrderedFrames(source) if config.images else None
+    history = write_bag_and_table(journal, folder, config, again, copy)
+    problems += copy.problems if copy is not None else []
     write_timeline(folder / TIMELINE_NAME, history, job.name)
     write_report_of(journal, folder / REPORT_NAME, job.name, history, OrderedFrames(source), problems)
     if config.video:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, final
@@ -97,7 +98,7 @@ class ResultBag:
         self.write_message("/anomalies", event.stamp_ns, messages.emotion_anomaly(event))
 
     def write_serialized(self, topic: str, stamp_ns: int, data: bytes) -> None:
-        """Write CDR bytes to one of OUTPUT_TOPICS."""
+        """Write CDR bytes to a topic that is open: one of OUTPUT_TOPICS or of `add_foreign`."""
         self._writer.write(self._connections[topic], stamp_ns, data)
 
     def write_message(self, topic: str, stamp_ns: int, message: Any, qos: Qos = _SENSOR) -> None:
@@ -106,6 +107,25 @@ class ResultBag:
         if topic not in self._connections:
             self._connections[topic] = self._connect(topic, type_name, qos)
         self._writer.write(self._connections[topic], stamp_ns, self._store.serialize_cdr(message, type_name))
+
+    def add_foreign(self, topic: str, type_name: str, definition: str, digest: str, qos: Sequence[Qos]) -> None:
+        """Open a topic of any type for `write_serialized`.
+
+        Args:
+            topic: not yet in the bag.
+            type_name: e.g. ``sensor_msgs/msg/Imu``.
+            definition: of the type with those it depends on, ros2msg or ros2idl.
+            digest: RIHS01 hash of the type.
+            qos: that was offered.
+        """
+        self._connections[topic] = self._writer.add_connection(
+            topic, type_name, msgdef=definition, rihs01=digest, offered_qos_profiles=qos
+        )
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics that are open."""
+        return frozenset(self._connections)
 
     def _connect(self, topic: str, type_name: str, qos: Qos) -> Connection:
         return self._writer.add_connection(topic, type_name, typestore=self._store, offered_qos_profiles=[qos])

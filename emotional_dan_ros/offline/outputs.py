@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +39,14 @@ class OutputConfig:
         table: csv or parquet.
         video: write the annotated video.
         images: put the images and the annotated images into the bag, as JPEG.
+        merge: copy the topics of an input bag into the bag.
         monitor: settings of the anomaly monitor.
     """
 
     table: str
     video: bool
     images: bool
+    merge: bool
     monitor: MonitorConfig
 
     @property
@@ -88,7 +90,13 @@ def judged(journal: Journal, config: MonitorConfig) -> Iterator[tuple[FrameRecor
         yield held
 
 
-def write_bag_and_table(journal: Journal, folder: Path, config: OutputConfig, frames: OrderedFrames | None) -> History:
+def write_bag_and_table(
+    journal: Journal,
+    folder: Path,
+    config: OutputConfig,
+    frames: OrderedFrames | None,
+    copy_topics: Callable[[ResultBag], None] | None = None,
+) -> History:
     """Write the bag and the table; return what happened.
 
     Args:
@@ -96,6 +104,7 @@ def write_bag_and_table(journal: Journal, folder: Path, config: OutputConfig, fr
         folder: of the outputs.
         config: which.
         frames: the input once more, where its images are wanted in the bag.
+        copy_topics: writes what else belongs into the bag.
     """
     history, active = History(), _Active()
     with ExitStack() as stack:
@@ -115,6 +124,8 @@ def write_bag_and_table(journal: Journal, folder: Path, config: OutputConfig, fr
             for event in events:
                 bag.write_anomaly(event)
                 history.add_event(event)
+        if copy_topics is not None:
+            copy_topics(bag)
     return history
 
 

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", action="store_true", help="put images and annotated images into the bag too, as JPEG"
     )
+    parser.add_argument("--merge", action="store_true", help="copy the topics of an input bag into the bag")
     parser.add_argument("--crops", action="store_true", help="keep the aligned face crops in the bag")
     parser.add_argument("--force", action="store_true", help="replace the results of another run")
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Process every input; returns 0 if all were processed without a loss, else 1."""
     jobs = expand(args.inputs, args.topic)
     pipeline_config = PipelineConfig(weights=args.weights, device=args.device, with_crops=args.crops)
-    output_config = OutputConfig(args.table or default_format(), args.video, args.images, MonitorConfig())
+    output_config = OutputConfig(args.table or default_format(), args.video, args.images, args.merge, MonitorConfig())
     settings = _settings(pipeline_config, output_config)
     AnomalyMonitor(output_config.monitor)  # what is wrong with it is told now, and not after the last frame
 
@@ -85,6 +86,7 @@ def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]
         "table": outputs.table,
         "video": outputs.video,
         "images": outputs.images,
+        "merge": outputs.merge,
     }
 
 

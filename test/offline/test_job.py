@@ -81,7 +81,11 @@ def folder_of_images(tmp_path: Path) -> Path:
 
 def _run(spec: Path | str, out: Path, pipeline: Any = None, run_id: bytes = b'{"run": 1}', **options: Any) -> Outcome:
     config = OutputConfig(
-        options.pop("table", "csv"), options.pop("video", False), options.pop("images", False), MonitorConfig()
+        options.pop("table", "csv"),
+        options.pop("video", False),
+        options.pop("images", False),
+        options.pop("merge", False),
+        MonitorConfig(),
     )
     job = Input(str(spec), out.name)
     return run_job(job, out, run_id, lambda: pipeline or FakePipeline(), config, lambda *_: None, **options)
