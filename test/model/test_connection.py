@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
-from skimage.transform import SimilarityTransform
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -39,12 +38,15 @@ class TestSimilarity:
         target = torch.tensor([[5.0, 7.0], [5.0, 9.0], [3.0, 7.0]])
         torch.testing.assert_close(similarity_to(source, target), torch.tensor([[[0.0, -2.0, 5.0], [2.0, 0.0, 7.0]]]))
 
-    def test_least_squares_as_umeyama_has_it(self) -> None:
-        source, target = random_points(5, 40), random_points(1, 40, seed=1)[0]
-        ours = similarity_to(source + target, target)  # related, with noise
+    def test_least_squares_as_numpy_solves_it(self) -> None:
+        source, target = random_points(5, 40) + random_points(1, 40, seed=1), random_points(1, 40, seed=1)[0]
+        ours = similarity_to(source, target)  # the two are related, with noise
         for i in range(5):
-            theirs = SimilarityTransform.from_estimate((source[i] + target).numpy(), target.numpy())
-            np.testing.assert_allclose(ours[i], theirs.params[:2], atol=1e-10)
+            x, y = source[i].numpy().T
+            one, zero = np.ones(68), np.zeros(68)
+            rows = np.stack([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)], 1).reshape(-1, 4)
+            a, b, tx, ty = np.linalg.lstsq(rows, target.numpy().reshape(-1), rcond=None)[0]
+            np.testing.assert_allclose(ours[i], [[a, -b, tx], [b, a, ty]], atol=1e-10)
 
     def test_inverse(self) -> None:
         there = torch.cat([similarity(1.7, 25, 3, -4), similarity(0.4, -160, -30, 9)])
