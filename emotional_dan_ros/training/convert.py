@@ -64,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
         log_prior=(0.0,) * len(classes),
         training={"converted_from": Path(args.checkpoint).name, "code": "github.com/IvonaTau/emotionaldan"},
     )
-    save_weights(args.out, model, info, half=args.half)
+    try:
+        save_weights(args.out, model, info, half=args.half)
+    except OSError as error:
+        raise UserError(f"OUT: {args.out} could not be written: {error.strerror or error}") from error
     size = args.out.stat().st_size / 1e6
     print(f"{args.out}: {model.config.image_size} px, {len(classes)} classes, {size:.1f} MB")
     return 0

@@ -73,7 +73,10 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"expected an image, a folder or labelled faces at {path}, found nothing; check the path")
     recognizer = EmotionRecognizer.load(args.weights, device=args.device)
     explainer = CropExplainer(recognizer, args.layer, Method(args.method))
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: expected a folder to write to, got {str(args.out)!r}: {error.strerror}") from error
     labelled = [p for p in args.inputs if _is_labelled(p)]
     images = [i for p in args.inputs if p not in labelled for i in _images_of(p)]
     emotion = None if args.emotion is None else EMOTION_NAMES.index(args.emotion)
@@ -124,7 +127,8 @@ def _explain_images(
         while target in written:  # images of one name from several folders
             number += 1
             target = out / f"{path.stem}_{number}.png"
-        cv2.imwrite(str(target), picture)
+        if not cv2.imwrite(str(target), picture):
+            raise UserError(f"--out: {target} could not be written; check rights and space")
         written.add(target)
         print(target)
     if not written:
@@ -135,8 +139,11 @@ def _explain_labelled(explainer: CropExplainer, path: Path, limit: int, target: 
     faces = open_faces(path)
     indices = choose_per_emotion(faces, choose_split(faces, None), limit)
     means = mean_maps(explainer, faces, indices)
-    if not means.seen.sum():
-        raise UserError(f"{path}: none of {len(indices)} images could be decoded")
+    broken = len(indices) - int(means.seen.sum())
+    if broken == len(indices):
+        raise UserError(f"{path}: none of {broken} images could be decoded")
+    if broken:
+        _log.warning("%s: skipped %d of %d images that do not decode", path, broken, len(indices))
     how = f"{explainer.grad_cam.method.value} of {explainer.grad_cam.layer}"
     title = f"Mean map of the faces recognised as labelled: {explainer.recognizer.model_name}, {path.name}, {how}"
     plot_mean_maps(target, means, title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.export import export
 from emotional_dan_ros.model.weights import load_weights
 
@@ -24,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """The command."""
     model, info = load_weights(args.weights)
-    difference = export(model, info, args.out)
+    try:
+        difference = export(model, info, args.out)
+    except OSError as error:
+        raise UserError(f"OUT: {args.out} could not be written: {error.strerror or error}") from error
     size = model.config.image_size
     compared = (
         "not compared: onnxruntime is not installed"

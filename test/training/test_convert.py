@@ -156,6 +156,18 @@ class TestBadInput:
         assert cli.main(["convert", "old.npz", str(tmp_path / "out.pt")]) == 1
         assert ".safetensors" in capsys.readouterr().err
 
+    def test_folder_that_cannot_be(
+        self,
+        variables: Variables,
+        mean_shape: NDArray[np.float32],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        np.savez(tmp_path / "old.npz", MeanShape=mean_shape, **variables)
+        (tmp_path / "file").touch()
+        assert cli.main(["convert", str(tmp_path / "old.npz"), str(tmp_path / "file" / "out.safetensors")]) == 1
+        assert "could not be written" in capsys.readouterr().err
+
     def test_missing_variable(self, variables: Variables, mean_shape: NDArray[np.float32]) -> None:
         del variables["Stage2/batch_normalization_4/beta:0"]
         with pytest.raises(UserError, match=r"lacks 1 of 120 variables, first 'Stage2/batch_normalization_4/beta'"):

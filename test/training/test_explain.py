@@ -92,6 +92,20 @@ class TestCommand:
         assert grid is not None
         assert grid.shape[1] > 4 * grid.shape[0]
 
+    def test_broken_images_among_labelled_ones_are_counted(
+        self, weights: Path, folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folders / "happy" / "9.png").write_bytes(b"no picture")
+        assert cli.main(["explain", str(folders), "--out", str(tmp_path / "out"), "--weights", str(weights)]) == 0
+        assert "skipped 1 of 6 images" in caplog.text
+
+    def test_out_is_a_file(
+        self, weights: Path, folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "out").touch()
+        assert cli.main(["explain", str(folders), "--out", str(tmp_path / "out"), "--weights", str(weights)]) == 1
+        assert "expected a folder to write to" in capsys.readouterr().err
+
     def test_images_of_one_name_do_not_overwrite_each_other(self, weights: Path, folders: Path, tmp_path: Path) -> None:
         inputs = [str(folders / "happy" / "0.png"), str(folders / "Anger" / "0.png")]
         arguments = ["explain", *inputs, "--out", str(tmp_path / "out"), "--weights", str(weights), "--whole-image"]
