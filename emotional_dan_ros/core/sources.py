@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 # FFmpeg inside OpenCV prints pages about a broken file; our one line says what the user needs.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -29,6 +30,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 DEFAULT_FOLDER_RATE_HZ = 10.0
 #: Assumed where a video or camera does not say; 25 is PAL's.
 DEFAULT_VIDEO_RATE_HZ = 25.0
+
+_SILENT = 0  # cv::utils::logging::LOG_LEVEL_SILENT
 
 Frame = tuple[int, NDArray[np.uint8]]
 
@@ -275,12 +278,14 @@ def _open_camera(text: str, clock: Callable[[], int]) -> CameraSource:
 
 def _capture(spec: str | int, backend: int = cv2.CAP_FFMPEG) -> cv2.VideoCapture:
     """Open without OpenCV's own warnings: the caller says what the user needs in one line."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV 4.6 has these functions at its top, newer ones in a module of their own.
+    control: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2
+    level = control.getLogLevel()
+    control.setLogLevel(_SILENT)
     try:
         return cv2.VideoCapture(spec, backend)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        control.setLogLevel(level)
 
 
 def _rate_of(capture: cv2.VideoCapture) -> float:

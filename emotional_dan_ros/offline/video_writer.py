@@ -70,7 +70,7 @@ class VideoWriter:
     def _open(self, image_bgr: NDArray[np.uint8]) -> None:
         height, width = image_bgr.shape[:2]
         self._wh = (width + width % 2, height + height % 2)  # the codec wants even sides
-        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        fourcc = cv2.VideoWriter_fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(self._path), fourcc, self._rate_hz, self._wh)
         if not self._writer.isOpened():
             raise UserError(f"expected to write a video to {self._path}, got no writer; check folder, rights and space")

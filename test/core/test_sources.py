@@ -15,7 +15,7 @@ from emotional_dan_ros.core.sources import open_source
 
 
 def _write_video(path: Path, levels: list[int], rate_hz: float) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate_hz, (64, 48))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate_hz, (64, 48))
     assert writer.isOpened()
     for level in levels:
         writer.write(np.full((48, 64, 3), level, np.uint8))
@@ -138,7 +138,7 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixt
 
 def test_video_whose_second_half_is_lost_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.0, (64, 48))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12.0, (64, 48))
     rng = np.random.default_rng(3)
     for _ in range(24):
         writer.write(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))

@@ -254,7 +254,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     peaks = []
     for loops in (1, 10):
         video = tmp_path / f"{loops}.avi"
-        writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (160, 120))
+        writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 30.0, (160, 120))
         for index in range(60 * loops):
             writer.write(np.full((120, 160, 3), index % 200, np.uint8))
         writer.release()
