@@ -150,8 +150,9 @@ def test_sad_then_joy(play: Callable[[str | Path], Run], media_dir: Path) -> Non
     joy = [top is Emotion.HAPPINESS for top in run.tops(end_s - 8.0, end_s)]
     assert len(joy) >= 0.8 * 8.0 * 23.976
     assert _share(joy) >= 0.9
-    between = [message for time_s, message in run.starts if 8.0 <= time_s <= end_s - 6.0]
-    assert between, [(time_s, message.description) for time_s, message in run.starts]
+    started_s = [time_s for time_s, _ in run.starts]
+    assert any(time_s < end_s - 8.0 for time_s in started_s)  # her distress, or what comes between it and the joy
+    assert not any(time_s >= end_s - 8.0 for time_s in started_s)  # joy is none
     assert run.num_ends == len(run.starts)  # every event ends, at the latest with the graph
 
 
