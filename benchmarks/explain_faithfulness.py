@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.explanation import CropExplainer
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.explain import DEFAULT_LAYER, LAYERS, Method
 from emotional_dan_ros.training.evaluate import choose_split
-from emotional_dan_ros.training.explanations import CropExplainer, labelled_crops
+from emotional_dan_ros.training.explanations import labelled_crops
 from emotional_dan_ros.training.faithfulness import measure
 from emotional_dan_ros.training.sources import open_faces
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from emotional_dan_ros.core.alignment import box_transform, crop_transform, warp_crop
 from emotional_dan_ros.core.detector import FaceDetector
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.explanation import CropExplainer
 from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.sources import IMAGE_SUFFIXES
 from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, LAYERS, Method
 from emotional_dan_ros.training.evaluate import choose_split
 from emotional_dan_ros.training.explanation_plots import explained_picture, plot_mean_maps
-from emotional_dan_ros.training.explanations import CropExplainer, choose_per_emotion, mean_maps
+from emotional_dan_ros.training.explanations import choose_per_emotion, mean_maps
 from emotional_dan_ros.training.sources import open_faces
 
 _log = logging.getLogger(__name__)

@@ -13,32 +13,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
+from emotional_dan_ros.core.explanation import paint_map
 from emotional_dan_ros.core.geometry import invert_affine
-from emotional_dan_ros.core.images import as_bgr
 from emotional_dan_ros.core.labels import Emotion
 from emotional_dan_ros.training.explanations import MeanMaps
 
-#: How far a map covers the photograph where it is 1.
-_OPACITY = 0.6
 _NAMED = 2
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINE_PX, _FONT_SCALE = 30, 0.7
-
-
-def paint_map(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Lay a map over an image: clear where it is 0, blue over green to red where it is higher.
-
-    Args:
-        image: uint8 (H, W, 3) BGR or (H, W) grey.
-        heat: (H, W), 0 .. 1.
-
-    Returns:
-        uint8 (H, W, 3) BGR, a new array.
-    """
-    base = as_bgr(image).astype(np.float32)
-    colours = cv2.applyColorMap(np.rint(255 * heat).clip(0, 255).astype(np.uint8), cv2.COLORMAP_JET)
-    weight = (_OPACITY * heat[..., None]).astype(np.float32)
-    return np.rint((1 - weight) * base + weight * colours).astype(np.uint8)
 
 
 def sentence(probabilities: NDArray[np.floating]) -> str:

@@ -5,34 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from emotional_dan_ros.core.alignment import box_transform, crop_transform, keypoints_from_landmarks, warp_crop
+from emotional_dan_ros.core.explanation import CropExplainer
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
-from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.types import CROP_SIZE_PX
-from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, GradCam, Method
-from emotional_dan_ros.model.preprocess import prepare_crops
 from emotional_dan_ros.training.targets import Faces
 
 _BATCH = 64
-
-
-@dataclass(frozen=True, eq=False)
-class CropExplanation:
-    """Maps of aligned crops.
-
-    Attributes:
-        maps: float32 (N, 112, 112), 0 .. 1, px of the crop.
-        probabilities: float32 (N, 7), calibrated.
-    """
-
-    maps: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,47 +32,6 @@ class MeanMaps:
     crops: NDArray[np.float32]
     recognised: NDArray[np.int64]
     seen: NDArray[np.int64]
-
-
-class CropExplainer:
-    """Explains what a recogniser says of crops.
-
-    Args:
-        recognizer: with its weights.
-        layer: see `GradCam`.
-        method: see `Method`.
-    """
-
-    def __init__(
-        self, recognizer: EmotionRecognizer, layer: str = DEFAULT_LAYER, method: Method = DEFAULT_METHOD
-    ) -> None:
-        self.recognizer = recognizer
-        self.grad_cam = GradCam(recognizer.model, layer, method)
-
-    def prepare(self, crops: NDArray[np.uint8]) -> Tensor:
-        """Crops (N, 112, 112) as the network takes them, on its device."""
-        images = torch.from_numpy(crops).to(self.recognizer.device)
-        return prepare_crops(images, self.recognizer.model.config.image_size)
-
-    def explain(self, crops: NDArray[np.uint8], emotions: NDArray[np.integer] | None = None) -> CropExplanation:
-        """Maps for the emotions asked for, or for the likeliest of each crop.
-
-        Args:
-            crops: uint8 (N, 112, 112).
-            emotions: int (N,) or None.
-        """
-        probabilities = self.recognizer.predict_crops(crops).probabilities
-        # The likeliest is not always that of the largest logit: the prior of the weights counts too.
-        chosen = probabilities.argmax(axis=1) if emotions is None else emotions
-        classes = torch.as_tensor(chosen, dtype=torch.int64, device=self.recognizer.device)
-        return CropExplanation(to_crop(self.grad_cam(self.prepare(crops), classes).maps), probabilities)
-
-
-def to_crop(maps: Tensor) -> NDArray[np.float32]:
-    """Maps (N, S, S) of the network's input in px of the crop (N, 112, 112), edges on edges."""
-    size = (CROP_SIZE_PX, CROP_SIZE_PX)
-    resized = [cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in maps.cpu().numpy()]
-    return np.stack(resized).astype(np.float32) if resized else np.zeros((0, *size), np.float32)
 
 
 def labelled_crops(faces: Faces, indices: NDArray[np.integer]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotional_dan_ros.training.explanations import CropExplainer
+from emotional_dan_ros.core.explanation import CropExplainer
 
 #: Ways to choose the pixels to hide: by the map; scattered at random; by the map moved to a random place (round the
 #: edges), which hides a region of the same shape; by the map of another face, which hides what matters in any

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_dan_ros import cli
+from emotional_dan_ros.core.explanation import CropExplainer, paint_map
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN, Output
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
-from emotional_dan_ros.training.explanation_plots import explained_picture, paint_map, sentence
-from emotional_dan_ros.training.explanations import CropExplainer, choose_per_emotion, labelled_crops, mean_maps
+from emotional_dan_ros.training.explanation_plots import explained_picture, sentence
+from emotional_dan_ros.training.explanations import choose_per_emotion, labelled_crops, mean_maps
 from emotional_dan_ros.training.faithfulness import hide, measure
 from emotional_dan_ros.training.file_sources import read_folders
 
