@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
+
+def _own_domain() -> tuple[int, IO[bytes]]:
+    """A domain that no other run of these tests on this machine has, and the lock that says so."""
+    for attempt in range(100):
+        domain = 1 + (os.getpid() + attempt) % 100
+        lock = (Path(tempfile.gettempdir()) / f"emotional_dan_ros_domain_{domain}.lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+        else:
+            return domain, lock
+    raise RuntimeError("all ROS domains from 1 to 100 are taken by tests")
+
+
 # Set at import, so that nodes in this process and those beside it agree.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+_DOMAIN, _LOCK = _own_domain()
+os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 ROOT = Path(__file__).resolve().parents[2]
