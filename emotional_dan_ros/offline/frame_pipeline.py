@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.explanation import CropExplainer, paint_map
+from emotional_dan_ros.core.labels import Emotion
 from emotional_dan_ros.core.perception import FacePipeline
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.tracking import FaceTracker, TrackerConfig
@@ -71,6 +73,7 @@ class FramePipeline:
         self._tracker = FaceTracker(config.tracker)
         self._faces = FacePipeline(self._detector, self._tracker)
         self._with_crops = config.with_crops
+        self._explainer: CropExplainer | None = None
         self._recognizer = EmotionRecognizer.load(config.weights, config.device)
         # Each stage computes in a thread of its own; more threads within a stage would only get in their way.
         torch.set_num_threads(1)
@@ -92,6 +95,13 @@ class FramePipeline:
     def replay(self, stamp_ns: int, detections: Sequence[Detection]) -> None:
         """Bring the tracks to where they were after a frame that was processed in an earlier run."""
         self._tracker.update(stamp_ns, detections)
+
+    def explain(self, crop: NDArray[np.uint8], emotion: Emotion) -> NDArray[np.uint8]:
+        """Lay over a crop, uint8 (112, 112), what speaks for an emotion: uint8 (112, 112, 3), BGR."""
+        if self._explainer is None:
+            self._explainer = CropExplainer(self._recognizer)
+        explanation = self._explainer.explain(crop[None], np.array([int(emotion)]))
+        return paint_map(crop, explanation.maps[0])
 
     def process(self, frames: Iterable[tuple[int, NDArray[np.uint8], str]]) -> Iterator[FrameRecord]:
         """Yield a record for each frame of (stamp in ns, image uint8 BGR, frame_id), in their order."""

@@ -122,7 +122,8 @@ def _process(
 ) -> tuple[int, list[str]]:
     """Fill the journal and write the outputs; returns the number of frames and the problems."""
     frames = OrderedFrames(source)
-    _fill(journal, frames, source, make_pipeline, progress)
+    with make_pipeline() as pipeline:
+        _fill(journal, frames, source, pipeline, progress)
     if journal.num_records == 0:
         raise UserError(f"expected images in {job.spec}, got none that can be read; {_first(frames.problems)}")
     problems = frames.problems
@@ -131,7 +132,7 @@ def _process(
     history = write_bag_and_table(journal, folder, config, again, copy)
     problems += copy.problems if copy is not None else []
     write_timeline(folder / TIMELINE_NAME, history, job.name)
-    write_report_of(journal, folder / REPORT_NAME, job.name, history, OrderedFrames(source), problems)
+    write_report_of(journal, folder / REPORT_NAME, job.name, history, OrderedFrames(source), problems, pipeline.explain)
     if config.video:
         write_video(journal, folder / VIDEO_NAME, OrderedFrames(source), source.rate_hz, config.monitor)
     return journal.num_records, problems
@@ -141,17 +142,16 @@ def _fill(
     journal: Journal,
     frames: OrderedFrames,
     source: ImageSource,
-    make_pipeline: Callable[[], FramePipeline],
+    pipeline: FramePipeline,
     progress: Progress,
 ) -> None:
     """Process the frames that the journal does not hold yet."""
-    with make_pipeline() as pipeline:
-        for record in journal.read():
-            pipeline.replay(record.stamp_ns, record.detections)
-        rest = islice(frames, journal.num_records, None)
-        for record in pipeline.process(rest):
-            journal.append(record)
-            progress(journal.num_records, source.frame_count)
+    for record in journal.read():
+        pipeline.replay(record.stamp_ns, record.detections)
+    rest = islice(frames, journal.num_records, None)
+    for record in pipeline.process(rest):
+        journal.append(record)
+        progress(journal.num_records, source.frame_count)
 
 
 def _finished_run(folder: Path, run_id: bytes) -> Outcome | None:

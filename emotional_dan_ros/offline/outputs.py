@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
 from emotional_dan_ros.core.render import draw_overlay
-from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
+from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions, FrameFaces
 from emotional_dan_ros.offline import bag_messages as messages
 from emotional_dan_ros.offline.atomic import whole_or_nothing
 from emotional_dan_ros.offline.history import History
@@ -21,7 +21,7 @@ from emotional_dan_ros.offline.journal import FrameRecord, Journal
 from emotional_dan_ros.offline.mcap_writer import ResultBag
 from emotional_dan_ros.offline.report import write_report
 from emotional_dan_ros.offline.table import open_table
-from emotional_dan_ros.offline.thumbnails import collect
+from emotional_dan_ros.offline.thumbnails import Explain, collect
 from emotional_dan_ros.offline.video_writer import VideoWriter
 
 BAG_NAME = "bag"
@@ -130,18 +130,25 @@ def write_bag_and_table(
 
 
 def write_report_of(
-    journal: Journal, path: Path, title: str, history: History, frames: OrderedFrames, problems: Sequence[str]
+    journal: Journal,
+    path: Path,
+    title: str,
+    history: History,
+    frames: OrderedFrames,
+    problems: Sequence[str],
+    explain: Explain,
 ) -> None:
     """Write the report; where there are anomalies, the input is decoded once more for their pictures."""
     spans = history.spans()
-    thumbnails = collect(spans, _with_images(journal, frames)) if spans else []
+    thumbnails = collect(spans, _with_images(journal, frames), explain) if spans else []
     model_name = next((_emotions(record).model_name for record in journal.read()), "")
     write_report(path, title, history, thumbnails, problems, model_name)
 
 
-def _with_images(journal: Journal, frames: OrderedFrames) -> Iterator[tuple[FrameEmotions, NDArray[np.uint8]]]:
+def _with_images(journal: Journal, frames: OrderedFrames) -> Iterator[tuple[FrameFaces, NDArray[np.uint8]]]:
+    store = messages.typestore()
     for record, (_, image, _) in zip(journal.read(), frames, strict=False):
-        yield _emotions(record), image
+        yield messages.to_frame_faces(store.deserialize_cdr(record.faces, messages.FACE_ARRAY)), image
 
 
 def _emotions(record: FrameRecord) -> FrameEmotions:

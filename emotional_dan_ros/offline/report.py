@@ -66,10 +66,11 @@ def report_data(
     chosen.sort(key=lambda p: p.track_id)
     points = max(MIN_POINTS, MAX_POINTS // max(1, len(chosen)))
     start_ns = history.first_ns or 0
-    pictures: dict[int, dict[str, str]] = {}
+    pictures: dict[int, dict[str, list[str]]] = {}
     for thumbnail in thumbnails:
-        uri = "data:image/jpeg;base64," + base64.b64encode(thumbnail.jpeg).decode()
-        pictures.setdefault(thumbnail.event_id, {})[thumbnail.moment] = uri
+        jpegs = [jpeg for jpeg in (thumbnail.jpeg, thumbnail.map_jpeg) if jpeg]
+        uris = ["data:image/jpeg;base64," + base64.b64encode(jpeg).decode() for jpeg in jpegs]
+        pictures.setdefault(thumbnail.event_id, {})[thumbnail.moment] = uris
     return {
         "title": title,
         "model": model_name,
@@ -123,7 +124,7 @@ def _thinned(
     return np.concatenate(times), np.concatenate(rows)
 
 
-def _anomaly(span: AnomalySpan, start_ns: int, pictures: dict[str, str]) -> dict[str, Any]:
+def _anomaly(span: AnomalySpan, start_ns: int, pictures: dict[str, list[str]]) -> dict[str, Any]:
     return {
         "id": span.event_id,
         "passenger": span.track_id,

@@ -1,22 +1,23 @@
-"""Small pictures of a passenger before, at and after the start of each anomaly."""
+"""Small pictures of a passenger before, at and after the start of each anomaly, and where the network looks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.types import FrameEmotions
+from emotional_dan_ros.core.alignment import warp_crop
+from emotional_dan_ros.core.labels import Emotion
+from emotional_dan_ros.core.types import Face, FrameFaces
 from emotional_dan_ros.offline.history import AnomalySpan
 
 #: Seconds from the start of the anomaly, and what that is called.
 MOMENTS: tuple[tuple[float, str], ...] = ((-1.0, "1 s before"), (0.0, "at the start"), (1.0, "1 s after"))
 #: Most anomalies with pictures, the most severe ones: bounds the size of the report.
-MAX_SPANS = 60
+MAX_SPANS = 40
 HEIGHT_PX = 150
 _JPEG_QUALITY = 80
 #: Side of what is cut out, in sides of the face: hands and hair belong to an expression.
@@ -25,19 +26,37 @@ _CONTEXT = 1.8
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """One picture: which anomaly, which of MOMENTS, JPEG bytes."""
+    """One picture.
+
+    Attributes:
+        event_id: of the anomaly.
+        moment: name of one of MOMENTS.
+        jpeg: the passenger, or the whole image where the anomaly is the cabin's.
+        map_jpeg: the aligned face with a map of where the network looks for the anomaly's emotion; empty where the
+            face is not seen.
+    """
 
     event_id: int
     moment: str
     jpeg: bytes
+    map_jpeg: bytes = b""
 
 
-def collect(spans: Sequence[AnomalySpan], frames: Iterable[tuple[FrameEmotions, NDArray[np.uint8]]]) -> list[Thumbnail]:
+#: Aligned crop, uint8 (112, 112), and an emotion to the crop with the map laid over it, uint8 (112, 112, 3) BGR.
+Explain = Callable[[NDArray[np.uint8], Emotion], NDArray[np.uint8]]
+
+
+def collect(
+    spans: Sequence[AnomalySpan],
+    frames: Iterable[tuple[FrameFaces, NDArray[np.uint8]]],
+    explain: Explain | None = None,
+) -> list[Thumbnail]:
     """Cut the pictures out of the frames, going through them once and no further than needed.
 
     Args:
         spans: anomalies.
-        frames: emotions and image (uint8 (H, W, 3), BGR) of each frame, stamps growing.
+        frames: faces and image (uint8 (H, W, 3), BGR) of each frame, stamps growing.
+        explain: paints the maps; None for pictures without.
 
     Returns:
         For each anomaly at most one picture for each moment; the first frame at or after the moment is taken, and
@@ -49,15 +68,21 @@ def collect(spans: Sequence[AnomalySpan], frames: Iterable[tuple[FrameEmotions, 
         key=lambda item: item[0],
     )
     result: list[Thumbnail] = []
-    boxes: dict[int, NDArray[np.float32]] = defaultdict(lambda: np.zeros(4, np.float32))
+    last_seen: dict[int, Face] = {}
     position = 0
     for frame, image in frames:
         if position >= len(wanted):
             break
-        boxes.update({state.track_id: state.box_xyxy for state in frame.states})
+        faces = {face.track_id: face for face in frame.faces}
+        last_seen |= faces
         while position < len(wanted) and wanted[position][0] <= frame.stamp_ns:
             _, name, span = wanted[position]
-            result.append(Thumbnail(span.event_id, name, _cut(image, boxes[span.track_id])))
+            place, face = last_seen.get(span.track_id), faces.get(span.track_id)
+            jpeg = _cut(image, np.zeros(4, np.float32) if place is None else place.box_xyxy)
+            map_jpeg = b""
+            if explain is not None and face is not None:
+                map_jpeg = _small_jpeg(explain(warp_crop(image, face.crop_from_source), span.emotion))
+            result.append(Thumbnail(span.event_id, name, jpeg, map_jpeg))
             position += 1
     return result
 
@@ -73,6 +98,10 @@ def _cut(image: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> bytes:
         top, bottom = max(0, round(centre_y - half)), min(height, round(centre_y + half))
         if right - left >= 2 and bottom - top >= 2:
             image = image[top:bottom, left:right]
+    return _small_jpeg(image)
+
+
+def _small_jpeg(image: NDArray[np.uint8]) -> bytes:
     scale = HEIGHT_PX / image.shape[0]
     size = (max(1, round(image.shape[1] * scale)), HEIGHT_PX)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -19,7 +19,7 @@ from rosbags.highlevel import AnyReader
 
 from emotional_dan_ros.core.anomaly import MonitorConfig
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.labels import valence_matrix
+from emotional_dan_ros.core.labels import Emotion, valence_matrix
 from emotional_dan_ros.core.types import Detection, EmotionState, Face, FrameEmotions, FrameFaces
 from emotional_dan_ros.offline import bag_messages as messages
 from emotional_dan_ros.offline.inputs import Input
@@ -45,6 +45,9 @@ class FakePipeline:
 
     def replay(self, stamp_ns: int, detections: Sequence[Detection]) -> None:
         self.num_seen += len(detections)
+
+    def explain(self, crop: np.ndarray, emotion: Emotion) -> np.ndarray:
+        return np.zeros((112, 112, 3), np.uint8)
 
     def process(self, frames: Iterator[tuple[int, np.ndarray, str]]) -> Iterator[FrameRecord]:
         store = messages.typestore()

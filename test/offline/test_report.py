@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
+from emotional_dan_ros.core.labels import Emotion
+from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions, FrameFaces
 from emotional_dan_ros.offline import report
 from emotional_dan_ros.offline.history import History
-from emotional_dan_ros.offline.thumbnails import HEIGHT_PX, Thumbnail, collect
+from emotional_dan_ros.offline.thumbnails import HEIGHT_PX, MAX_SPANS, Thumbnail, collect
 
 MakeEmotions = Callable[..., FrameEmotions]
 MakeEvent = Callable[..., AnomalyEvent]
@@ -33,7 +34,7 @@ def history(make_emotions: MakeEmotions, make_event: MakeEvent) -> History:
 
 
 def test_data(history: History) -> None:
-    data = report.report_data("clip", history, [Thumbnail(5, "at the start", b"jpeg")], ["a problem"], "rt")
+    data = report.report_data("clip", history, [Thumbnail(5, "at the start", b"jpeg", b"map")], ["a problem"], "rt")
     assert (data["frames"], data["framesWithFaces"], data["duration"]) == (100, 100, 9.9)
     one, two = data["passengers"]
     assert one["t"][:3] == [0.0, 0.1, 0.2]
@@ -45,7 +46,8 @@ def test_data(history: History) -> None:
     assert two["p"][3][40] is None
     (anomaly,) = data["anomalies"]
     assert (anomaly["begin"], anomaly["end"], anomaly["passenger"]) == (3.0, 4.0, 2)
-    assert anomaly["pictures"] == {"at the start": "data:image/jpeg;base64,anBlZw=="}
+    uris = ["data:image/jpeg;base64,anBlZw==", "data:image/jpeg;base64,bWFw"]
+    assert anomaly["pictures"] == {"at the start": uris}
     assert data["problems"] == ["a problem"]
 
 
@@ -57,7 +59,7 @@ def test_an_hour_at_ten_hertz_stays_below_five_megabytes(tmp_path: Path, make_em
         history.add(FrameEmotions(index * 100_000_000, "", (640, 480), "test", states))
     picture = np.random.default_rng(0).bytes(9_000)  # a large thumbnail
     moments = ("1 s before", "at the start", "1 s after")
-    thumbnails = [Thumbnail(event, moment, picture) for event in range(60) for moment in moments]
+    thumbnails = [Thumbnail(event, moment, picture, picture) for event in range(MAX_SPANS) for moment in moments]
     path = tmp_path / "report.html"
     report.write_report(path, "hour", history, thumbnails, [], "rt")
     assert path.stat().st_size < 5_000_000
@@ -76,15 +78,23 @@ def test_page_needs_nothing_else_and_titles_cannot_break_it(tmp_path: Path, hist
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", text)
 
 
-def test_thumbnails_show_the_passenger_at_each_moment(make_emotions: MakeEmotions, history: History) -> None:
+def test_thumbnails_show_the_passenger_at_each_moment(make_faces: Callable[..., FrameFaces], history: History) -> None:
     def frames() -> object:
         for index in range(100):
             seen.append(index)
             image = np.full((480, 640, 3), 2 * index, np.uint8)
-            yield make_emotions(50 + index / 10, (1, 2), seed=3), image
+            yield make_faces(50 + index / 10, (1,) if index == 40 else (1, 2)), image
 
     seen: list[int] = []
-    pictures = collect(history.spans(), frames())  # type: ignore[arg-type]
+    asked: list[Emotion] = []
+
+    def explain(crop: np.ndarray, emotion: Emotion) -> np.ndarray:
+        asked.append(emotion)
+        return np.repeat(crop[..., None], 3, axis=2)
+
+    pictures = collect(history.spans(), frames(), explain)  # type: ignore[arg-type]
+    assert asked == [Emotion.FEAR] * 2
+    assert [bool(picture.map_jpeg) for picture in pictures] == [True, True, False]  # not seen at the last moment
     assert [picture.moment for picture in pictures] == ["1 s before", "at the start", "1 s after"]
     for picture, index in zip(pictures, (20, 30, 40), strict=True):
         image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -135,7 +145,9 @@ def test_page_in_a_browser(tmp_path: Path, history: History) -> None:
     assert ok
     moments = ("1 s before", "at the start", "1 s after")
     path = tmp_path / "report.html"
-    report.write_report(path, "clip", history, [Thumbnail(5, moment, bytes(jpeg)) for moment in moments], [], "rt")
+    report.write_report(
+        path, "clip", history, [Thumbnail(5, moment, bytes(jpeg), bytes(jpeg)) for moment in moments], [], "rt"
+    )
     path.write_text(path.read_text().replace("<body>", "<body>" + _PROBE, 1))
     page = subprocess.run(
         [
@@ -153,5 +165,5 @@ def test_page_in_a_browser(tmp_path: Path, history: History) -> None:
     begin, end = (float(value) for value in found["dragged"].split())
     assert (begin, end) == (pytest.approx(4.95, abs=0.1), pytest.approx(7.43, abs=0.1))
     assert re.match(r"\d\.\d s: \w+ 0\.\d\d, ", found["hover"])
-    assert (found["before"], found["after"]) == ("0", "3")
+    assert (found["before"], found["after"]) == ("0", "6")
     assert int(found["drawn"]) > 5000
