@@ -1,39 +1,176 @@
-"""How soon the anomaly monitor notices, and how seldom it cries wolf.
+"""How soon the anomaly monitor notices, and how seldom it cries wolf (docs/monitor.md).
 
-``python benchmarks/anomaly.py calibrate`` writes emotional_dan_ros/weights/monitor_calibration.json.
+``python benchmarks/anomaly.py`` runs everything and leaves a table, curves (PNG) and figures (JSON) in the folder
+of ``--out``; ``theory``, ``streams``, ``clips`` and ``cost`` run a part. ``calibrate`` writes the table of
+thresholds that ships beside the weights. The network's outputs on FER2013's PublicTest faces are computed first,
+which takes minutes, and kept in ``--cache``; half of the faces calibrate, the other half measures.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
+# One thread: the arrays are small, and the figures should not depend on the number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import numpy as np  # noqa: E402
+from monitor_bench import figure, outputs, real, theory  # noqa: E402
 from monitor_bench.calibrate import calibrate  # noqa: E402
-from monitor_bench.streams import synthetic_outputs  # noqa: E402
+from monitor_bench.cost import cost_per_frame_us  # noqa: E402
+from monitor_bench.streams import FaceOutputs, synthetic_outputs  # noqa: E402
 
-from emotional_dan_ros.core.anomaly import MonitorConfig  # noqa: E402
+from emotional_dan_ros.core.anomaly import MonitorConfig, load_calibration  # noqa: E402
 from emotional_dan_ros.core.anomaly.calibration import CALIBRATION_FILE  # noqa: E402
+from emotional_dan_ros.core.errors import UserError  # noqa: E402
+
+COMMANDS = ("all", "calibrate", "theory", "streams", "clips", "cost")
+#: Unit-normal distance of the synthetic classifier's classes: right on 73 % of faces.
+SYNTHETIC_DISTANCE = 2.0
 
 
 def main() -> int:
     """Run a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["calibrate"])
-    parser.add_argument("--outputs", choices=["synthetic"], default="synthetic")
-    parser.add_argument("--hours", type=float, default=40.0)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="all")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of fer2013.npz")
+    parser.add_argument("--media", type=Path, default=ROOT.parent / "shared" / "media", help="folder of videos")
+    parser.add_argument("--weights", default="rt", help="shipped name or safetensors file")
+    parser.add_argument("--synthetic", action="store_true", help="a classifier drawn at random; needs no data")
+    parser.add_argument("--cache", type=Path, default=ROOT / "out" / "monitor_outputs.npz")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "anomaly")
+    parser.add_argument("--calibration", type=Path, default=CALIBRATION_FILE)
+    parser.add_argument("--hours", type=float, default=10.0, help="passenger-hours of streams")
+    parser.add_argument("--calibration-hours", type=float, default=100.0)
+    parser.add_argument("--hz", type=float, default=5.0, help="frames per second of the streams")
+    parser.add_argument("--poses", type=int, default=4, help="of each face")
+    parser.add_argument("--no-rivals", action="store_true")
+    parser.add_argument("--kswin-rides", type=int, default=8, help="passengers (of a quarter of an hour) for KSWIN")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    outputs = synthetic_outputs(2.0, 7000, 8, args.seed)
-    rides = 40
-    ride_s = args.hours * 3600.0 / rides
-    result = calibrate(outputs.half(0), MonitorConfig(), rides, ride_s, 5.0, args.seed, "a synthetic classifier")
-    CALIBRATION_FILE.parent.mkdir(parents=True, exist_ok=True)
-    CALIBRATION_FILE.write_text(result.as_json(), encoding="utf-8")
+    try:
+        figures: dict[str, Any] = {"seed": args.seed, "python": platform.python_version(), "numpy": np.__version__}
+        if args.command == "calibrate":
+            return run_calibrate(args)
+        if args.command in ("all", "theory"):
+            figures["theory"] = run_theory(args)
+        if args.command in ("all", "streams"):
+            figures["streams"] = run_streams(args)
+        if args.command in ("all", "clips") and not args.synthetic:
+            figures["clips"] = run_clips(args)
+        if args.command in ("all", "cost"):
+            figures["cost_us"] = run_cost()
+    except UserError as error:
+        print(f"anomaly.py: {error}", file=sys.stderr)
+        return 1
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / f"{args.command}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(f"figures and curves are in {args.out}")
     return 0
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Write the table that ships beside the weights."""
+    faces = _faces(args, "ferplus").half(0)
+    what = "a synthetic classifier" if args.synthetic else "every second PublicTest face of FER2013, FER+ labels"
+    source = f"{what}; python benchmarks/anomaly.py calibrate --seed {args.seed}"
+    rides = round(args.calibration_hours * 3600.0 / real.RIDE_S)
+    result = calibrate(faces, MonitorConfig(), rides, real.RIDE_S, 5.0, args.seed, source)
+    args.calibration.parent.mkdir(parents=True, exist_ok=True)
+    args.calibration.write_text(result.as_json(), encoding="utf-8")
+    print(f"wrote {args.calibration}")
+    return 0
+
+
+def run_theory(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare with the exact CUSUM: with the default memory, and with one as independent frames allow."""
+    rows: list[dict[str, Any]] = []
+    print(f"\nMean delay at a mean time of {theory.RUN_LENGTH_S:g} s to a false alarm, independent frames")
+    for memory_s in (MonitorConfig().sudden_change.memory_s, theory.LONG_MEMORY_S):
+        config = MonitorConfig.from_flat({"sudden_change.memory_s": memory_s})
+        for family in theory.FAMILIES:
+            for hz in (10.0, 30.0):
+                c = theory.compare(family, hz, args.seed, config)
+                rows.append({"memory_s": memory_s, "family": c.family, "hz": hz, "exact_s": c.exact_s,
+                             "monitor_s": c.monitor_s, "ratio": c.ratio})  # fmt: skip
+                print(
+                    f"memory {memory_s:4.1f} s  {c.family:<30} {hz:3.0f} Hz  exact {c.exact_s:5.3f} s  "
+                    f"monitor {c.monitor_s:5.3f} s  ratio {c.ratio:4.2f}",
+                    flush=True,
+                )
+    return rows
+
+
+def run_streams(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run monitor and rivals on faces."""
+    calibration = load_calibration(args.calibration)
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, list[real.Point]] = {}
+    for index, case in enumerate(real.CASES):
+        streams = real.streams_of(case, _faces(args, case.labels).half(1), args.hours, args.hz, args.seed + 100)
+        print(f"\n{case.name}: {streams.hours:.1f} h, {len(streams.episodes)} unexpected episodes", flush=True)
+        points = real.monitor_points(streams, calibration, real.ASKED_PER_HOUR, _tell)
+        if not args.no_rivals and index < 2:
+            points += real.rival_points(streams, _tell, args.kswin_rides)
+            curves[case.name] = points
+        print(f"at {real.ALLOWED_PER_HOUR:g} false alarm/h or fewer:")
+        for method in dict.fromkeys(point.method for point in points):
+            point = real.best([p for p in points if p.method == method])
+            print(f"  {real.line(point)}", flush=True)
+        rows += [real.as_row(case.name, point) for point in points]
+    if curves:
+        title = f"Unexpected episodes of 3 s and longer, {args.hours:g} h a curve, model {calibration.model_name}"
+        figure.write_curves(args.out / "recall.png", curves, title)
+    return rows
+
+
+def run_clips(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the monitor on videos and on an hour of ordinary photographs."""
+    from monitor_bench import clips  # imports torch
+
+    results: list[dict[str, Any]] = []
+    print("\nWhat is raised at the default settings")
+    if args.media.is_dir():
+        results += clips.run_clips(args.media, args.weights, args.out, _tell)
+    else:
+        print(f"  no videos: expected a folder at {args.media} (--media)")
+    if (args.data / "photos.npz").is_file():
+        faces = outputs.compute_photos(args.data, args.weights, 60, args.poses, args.seed, lambda _: None)
+        results.append(clips.run_ordinary_hour(faces, args.out, args.seed, _tell))
+    else:
+        print(f"  no photographs: expected photos.npz in {args.data} (--data)")
+    return results
+
+
+def run_cost() -> dict[str, float]:
+    """Measure the time of a frame."""
+    median, p99 = cost_per_frame_us()
+    print(f"\nCost of a frame with 8 passengers: median {median:.0f} us, 99th percentile {p99:.0f} us")
+    return {"median": median, "p99": p99}
+
+
+def _faces(args: argparse.Namespace, labels: str) -> FaceOutputs:
+    if args.synthetic:
+        return synthetic_outputs(SYNTHETIC_DISTANCE, 7000, args.poses, args.seed)
+    if not args.cache.is_file():
+        if not (args.data / "fer2013.npz").is_file():
+            raise UserError(
+                f"expected fer2013.npz in {args.data}, found none; name its folder with --data, or --synthetic"
+            )
+        args.cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(args.cache, **outputs.compute(args.data, args.weights, args.poses, args.seed, _tell))
+    return outputs.load(args.cache, labels)
+
+
+def _tell(text: str) -> None:
+    print(f"  {text}", flush=True)
 
 
 if __name__ == "__main__":

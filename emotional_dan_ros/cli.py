@@ -14,6 +14,7 @@ from emotional_dan_ros.core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emotional_dan_ros.nodes.demo", "play a video, camera or the built-in sample through the ROS graph"),
     "process": (
+    "tune-monitor": ("emotional_dan_ros.offline.tune_monitor", "what monitor settings would raise on your recordings"),
         "emotional_dan_ros.offline.process",
         "process bags and videos without ROS: bag, table, timeline, video",
     ),

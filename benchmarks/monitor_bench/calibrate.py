@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, Thresholds
+from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, Prior, Thresholds
 from emotional_dan_ros.core.anomaly.calibration import PACE, SHARES, Curve
 from emotional_dan_ros.core.anomaly.observer import PassengerObserver
 from emotional_dan_ros.core.anomaly.states import FrameStates
@@ -38,16 +38,11 @@ def calibrate(
 ) -> Calibration:
     """Measure how often each kind would cross each threshold on ordinary passengers.
 
-    Half of the passengers are made of a few faces of their own, half show a stranger's face in each episode.
+    Each passenger is one person, made of a few faces of their own.
     """
-    parts = [
-        make_streams(outputs, rides // 2, ride_s, hz, seed + index, own_faces=own, unexpected=False)
-        for index, own in enumerate((3, None))
-    ]
-    probabilities = np.concatenate([part.probabilities for part in parts])
-    streams = Streams(hz, probabilities, np.concatenate([part.labels for part in parts]), ())
-    prior = np.maximum(probabilities.mean(axis=(0, 1), dtype=np.float64), 1e-3)
-    prior = tuple(round(float(p), 5) for p in prior / prior.sum())
+    streams = make_streams(outputs, rides, ride_s, hz, seed, unexpected=False)
+    probabilities = streams.probabilities
+    prior = expected_of(probabilities[:, ::20].reshape(-1, probabilities.shape[-1]))
     thresholds = Thresholds(6.0, 0.7, 0.7, (6.0,))
     for _ in range(ROUNDS):
         series = observe(streams, config, thresholds, prior)
@@ -60,7 +55,23 @@ def calibrate(
     return result
 
 
-def observe(streams: Streams, config: MonitorConfig, thresholds: Thresholds, prior: tuple[float, ...]) -> Series:
+def expected_of(probabilities: NDArray[np.floating]) -> Prior:
+    """Summarise ordinary outputs (n, 7): their mean and the shares under which they are most likely."""
+    p = probabilities.astype(np.float64)
+    mean = p.mean(axis=0)
+    shares = mean
+    for _ in range(200):  # expectation maximisation of mixture shares; converges in some tens of rounds
+        likelihoods = shares * p
+        shares = (likelihoods / likelihoods.sum(axis=1, keepdims=True)).mean(axis=0)
+    return Prior(_rounded(mean), _rounded(shares))
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    some = np.maximum(values, 1e-3)
+    return tuple(round(float(value), 5) for value in some / some.sum())
+
+
+def observe(streams: Streams, config: MonitorConfig, thresholds: Thresholds, prior: Prior) -> Series:
     """Return for each kind what is compared with its threshold, float32 (rides, frames)."""
     rides, frames = streams.probabilities.shape[:2]
     observer = PassengerObserver(
@@ -68,9 +79,10 @@ def observe(streams: Streams, config: MonitorConfig, thresholds: Thresholds, pri
     )
     rows = np.arange(rides)
     series: Series = {kind: np.zeros((rides, frames), dtype=np.float32) for kind in SHARES}
-    ids, boxes, quality = tuple(range(1, rides + 1)), np.zeros((rides, 4)), np.ones(rides)
+    ids, boxes = tuple(range(1, rides + 1)), np.zeros((rides, 4))
     for frame in range(frames):
         stamp_ns = round(frame / streams.hz * 1e9)
+        quality = streams.quality[:, frame].astype(np.float64)
         states = FrameStates(ids, streams.probabilities[:, frame].astype(np.float64), boxes, quality, 0)
         if frame == 0:
             for row in rows:

@@ -85,8 +85,9 @@ def run_monitor(monitor: AnomalyMonitor, streams: Streams) -> list[Alarm]:
     image_wh = (200 * rides + 20, 400)
     alarms: list[Alarm] = []
     for frame in range(frames):
+        quality = streams.quality[:, frame].tolist()
         states = tuple(
-            EmotionState(ride + 1, boxes[ride], streams.probabilities[ride, frame], valence, landmarks, 1.0)
+            EmotionState(ride + 1, boxes[ride], streams.probabilities[ride, frame], valence, landmarks, quality[ride])
             for ride in range(rides)
         )
         stamp_ns = round(frame / streams.hz * 1e9)

@@ -36,15 +36,17 @@ class FaceOutputs:
         name: of the network, or of what stands for it.
         emotion: int (faces,), the true one.
         probabilities: float32 (faces, poses, 7), of each face in several poses, lights and noises.
+        quality: float32 (faces, poses), how far each can be trusted.
     """
 
     name: str
     emotion: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    quality: NDArray[np.float32]
 
     def half(self, which: int) -> FaceOutputs:
         """Return every second face: 0 for calibrating, 1 for measuring."""
-        return FaceOutputs(self.name, self.emotion[which::2], self.probabilities[which::2])
+        return FaceOutputs(self.name, self.emotion[which::2], self.probabilities[which::2], self.quality[which::2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,14 @@ class Streams:
     Attributes:
         hz: frames in a second.
         probabilities: float32 (rides, frames, 7).
+        quality: float32 (rides, frames).
         labels: int8 (rides, frames), what is truly shown.
         episodes: the unexpected ones, in order of ride and time.
     """
 
     hz: float
     probabilities: NDArray[np.float32]
+    quality: NDArray[np.float32]
     labels: NDArray[np.int8]
     episodes: tuple[Episode, ...]
 
@@ -109,6 +113,7 @@ def make_streams(
     frames = round(ride_s * hz)
     probabilities = np.empty((rides, frames, NUM_EMOTIONS), dtype=np.float32)
     labels = np.empty((rides, frames), dtype=np.int8)
+    quality = np.empty((rides, frames), dtype=np.float32)
     episodes: list[Episode] = []
     faces_of = {emotion: np.flatnonzero(outputs.emotion == emotion) for emotion in Emotion}
     for ride in range(rides):
@@ -130,15 +135,16 @@ def make_streams(
             before = track[last - first :]
             probabilities[ride, first:last] = part
             labels[ride, first:last] = emotion
+            quality[ride, first:last] = outputs.quality[chosen[index]].mean()
             if emotion in UNEXPECTED:
                 episodes.append(Episode(ride, emotion, first / hz, last / hz))
-    return Streams(hz, probabilities, labels, tuple(episodes))
+    return Streams(hz, probabilities, quality, labels, tuple(episodes))
 
 
 def true_labels(streams: Streams) -> Streams:
     """Return the same streams as a network without errors would see them."""
     certain = np.eye(NUM_EMOTIONS, dtype=np.float32)[streams.labels]
-    return Streams(streams.hz, certain, streams.labels, streams.episodes)
+    return Streams(streams.hz, certain, streams.quality, streams.labels, streams.episodes)
 
 
 def synthetic_outputs(accuracy_distance: float, faces: int, poses: int, seed: int) -> FaceOutputs:
@@ -153,7 +159,8 @@ def synthetic_outputs(accuracy_distance: float, faces: int, poses: int, seed: in
     lasting = rng.normal(0.0, np.sqrt(0.9), (faces, 1, NUM_EMOTIONS))
     passing = rng.normal(0.0, np.sqrt(0.1), (faces, poses, NUM_EMOTIONS))
     feature = accuracy_distance * np.eye(NUM_EMOTIONS)[emotion][:, None] + lasting + passing
-    return FaceOutputs("synthetic", emotion.astype(np.int64), _softmax(accuracy_distance * feature).astype(np.float32))
+    probabilities = _softmax(accuracy_distance * feature).astype(np.float32)
+    return FaceOutputs("synthetic", emotion.astype(np.int64), probabilities, np.ones((faces, poses), np.float32))
 
 
 def _plan(rng: np.random.Generator, ride_s: float, unexpected: bool) -> list[tuple[float, Emotion]]:

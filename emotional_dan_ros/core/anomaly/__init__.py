@@ -6,7 +6,7 @@ events that the frame caused.
 
 from __future__ import annotations
 
-from emotional_dan_ros.core.anomaly.calibration import Calibration, Thresholds, load_calibration
+from emotional_dan_ros.core.anomaly.calibration import Calibration, Prior, Thresholds, load_calibration
 from emotional_dan_ros.core.anomaly.config import (
     BaselineConfig,
     EventConfig,
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryConfig",
     "MonitorConfig",
     "PassengerLostConfig",
+    "Prior",
     "SeveralPassengersConfig",
     "StartleConfig",
     "SuddenChangeConfig",

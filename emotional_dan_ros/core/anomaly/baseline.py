@@ -48,8 +48,11 @@ class Baselines:
         """
         config = self._config
         horizon_s = np.minimum(self.watched_s[rows] + config.prior_s, config.slow_s)
-        caution = 1.0 - (1.0 - config.learning_in_anomaly) * suspicion
-        return 1.0 - np.exp(-weight_s * caution / horizon_s)
+        return 1.0 - np.exp(-self.learnt_s(weight_s, suspicion) / horizon_s)
+
+    def learnt_s(self, weight_s: Floats, suspicion: Floats) -> Floats:
+        """Return (m,) how much of ``weight_s`` is learnt from, arguments as for `learning_rate`."""
+        return weight_s * (1.0 - (1.0 - self._config.learning_in_anomaly) * suspicion)
 
     def update(self, rows: Rows, probabilities: Floats, weight_s: Floats, rate: Floats) -> None:
         """Take in a frame's probabilities (m, 7); ``rate`` as `learning_rate` gave it."""

@@ -38,6 +38,13 @@ PACE: Mapping[str, str] = {
 }
 
 
+#: No threshold of sudden change lies below this, nats.
+LEAST_EVIDENCE = 0.1
+#: Least evidence of each of several passengers, as a share of what one alone needs: those in one vehicle share
+#: light and vibration, so chance is not as independent as the derivation has it.
+LEAST_SHARE_OF_EACH = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Where each kind's evidence becomes an event.
@@ -81,6 +88,19 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """What ordinary passengers look like to a model; both (7,) and sum to 1.
+
+    Attributes:
+        mean_output: mean of its probabilities.
+        shares: emotion shares under which its probabilities are most likely (core/anomaly/change.py).
+    """
+
+    mean_output: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What was measured on ordinary passengers through a model.
 
@@ -88,14 +108,14 @@ class Calibration:
         model_name: the weights it belongs to.
         source: how it was made, for people.
         hours: how many passenger-hours were watched.
-        prior: mean output of the model on ordinary passengers, (7,), sums to 1.
+        prior: what is expected of a passenger at first sight.
         curves: by kind (`SHARES`).
     """
 
     model_name: str
     source: str
     hours: float
-    prior: tuple[float, ...]
+    prior: Prior
     curves: Mapping[str, Curve]
 
     def thresholds(self, config: MonitorConfig) -> Thresholds:
@@ -105,15 +125,13 @@ class Calibration:
         rate = {kind: config.false_alarms_per_hour * share / enabled for kind, share in SHARES.items()}
         at = {kind: curve.threshold_at(rate[kind], flat[PACE[kind]]) for kind, curve in self.curves.items()}
         sudden = self.curves["sudden_change"]
+        own = max(at["sudden_change"], LEAST_EVIDENCE)
         several = tuple(
-            min(
-                max(sudden.threshold_at(rate_of_each, flat[PACE["sudden_change"]]), 0.1),
-                max(at["sudden_change"], 0.1),
-            )
+            min(max(sudden.threshold_at(rate_of_each, flat[PACE["sudden_change"]]), LEAST_SHARE_OF_EACH * own), own)
             for rate_of_each in coincidence_rates(config)
         )
         return Thresholds(
-            sudden_change=max(at["sudden_change"], 0.1),
+            sudden_change=own,
             startle=float(np.clip(at["startle"], 0.05, 0.995)),
             sustained_negative=float(np.clip(at["sustained_negative"], 0.05, 0.995)),
             several_passengers=several,
@@ -133,7 +151,7 @@ class Calibration:
             "model_name": self.model_name,
             "source": self.source,
             "hours": self.hours,
-            "prior": list(self.prior),
+            "prior": {"mean_output": list(self.prior.mean_output), "shares": list(self.prior.shares)},
             "curves": curves,
         }
         return json.dumps(content, indent=1) + "\n"
@@ -175,7 +193,7 @@ def load_calibration(path: Path | str = CALIBRATION_FILE) -> Calibration:
             model_name=str(content["model_name"]),
             source=str(content["source"]),
             hours=float(content["hours"]),
-            prior=_prior(content["prior"]),
+            prior=Prior(_shares(content["prior"]["mean_output"]), _shares(content["prior"]["shares"])),
             curves=curves,
         )
     except OSError as error:
@@ -197,8 +215,8 @@ def _curve(kind: str, content: Mapping[str, Any]) -> Curve:
     return Curve(float(content["pace_s"]), rates, thresholds)
 
 
-def _prior(values: Sequence[float]) -> tuple[float, ...]:
-    prior: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
-    if prior.shape != (NUM_EMOTIONS,) or not np.all(prior > 0) or abs(float(prior.sum()) - 1.0) > 1e-3:
-        raise ValueError(f"the prior must be {NUM_EMOTIONS} probabilities above 0 that sum to 1")
-    return tuple(float(value) for value in prior / prior.sum())
+def _shares(values: Sequence[float]) -> tuple[float, ...]:
+    shares: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+    if shares.shape != (NUM_EMOTIONS,) or not np.all(shares > 0) or abs(float(shares.sum()) - 1.0) > 1e-3:
+        raise ValueError(f"the prior needs {NUM_EMOTIONS} probabilities above 0 that sum to 1")
+    return tuple(float(value) for value in shares / shares.sum())

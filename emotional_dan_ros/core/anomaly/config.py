@@ -43,7 +43,7 @@ class BaselineConfig:
     warmup_s: float = 6.0
     warmup_factor: float = 1.3
     max_gap_s: float = 0.5
-    learning_in_anomaly: float = 0.1
+    learning_in_anomaly: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,16 @@ class SuddenChangeConfig:
         memory_s: time constant with which evidence is forgotten. A network's error on a face lasts as
             long as the face does; without forgetting, every long error would become an alarm.
         strengths: shares of the time that an unexpected emotion is assumed to show in the alternatives.
+        familiar_s: after this long, evidence from a face that the passenger has shown before is worth half as
+            much; a startle must come from a less familiar one.
     """
 
     enabled: bool = True
     emotions: tuple[str, ...] = UNEXPECTED
     evidence_s: float = 0.25
-    memory_s: float = 0.7
-    strengths: tuple[float, ...] = (0.5, 0.9)
+    memory_s: float = 0.8
+    strengths: tuple[float, ...] = (0.9,)
+    familiar_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ class AnomalyMonitor:
             events += self._continue(rows, signals)
         events += self._start(rows, signals)
         events += self._watch_cabin()
-        events += self._watch_lost(frame.image_wh)
+        if len(self._observer.table) > len(rows) or len(self._book):
+            events += self._watch_lost(frame.image_wh)
         return tuple(events)
 
     def reset(self) -> tuple[AnomalyEvent, ...]:

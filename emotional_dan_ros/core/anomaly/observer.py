@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly.baseline import Baselines, Floats, Rows
 from emotional_dan_ros.core.anomaly.cabin import CabinWatch
-from emotional_dan_ros.core.anomaly.calibration import Thresholds
+from emotional_dan_ros.core.anomaly.calibration import Prior, Thresholds
 from emotional_dan_ros.core.anomaly.change import ChangeEvidence
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.anomaly.familiar import FamiliarFaces
 from emotional_dan_ros.core.anomaly.passengers import PassengerTable
 from emotional_dan_ros.core.anomaly.startle import StartleWatch
 from emotional_dan_ros.core.anomaly.states import FrameStates
@@ -20,6 +21,8 @@ from emotional_dan_ros.core.types import AnomalyKind
 
 #: Evidence is kept at or below this many times its threshold, so that an END is not put off for long.
 EVIDENCE_CAP = 2.0
+#: How much of its speed forgetting loses at quality 0.
+HARD_TO_SEE = 0.95
 #: Levels are compared relative to the distance between usual and high, taken as at least this.
 LEAST_RISE = 0.05
 
@@ -47,13 +50,14 @@ class Signal:
 class PassengerObserver:
     """Estimates and detectors of all passengers, side by side; a row for each."""
 
-    def __init__(self, config: MonitorConfig, thresholds: Thresholds, prior: tuple[float, ...]) -> None:
+    def __init__(self, config: MonitorConfig, thresholds: Thresholds, prior: Prior) -> None:
         capacity = config.memory.max_passengers
         self._config = config
         self._thresholds = thresholds
         self.table = PassengerTable(config.memory)
-        self.baselines = Baselines(config.baseline, np.asarray(prior), capacity)
-        self.change = ChangeEvidence(config.sudden_change, capacity)
+        self.baselines = Baselines(config.baseline, np.asarray(prior.mean_output), capacity)
+        self.familiar = FamiliarFaces(config.baseline.slow_s, capacity)
+        self.change = ChangeEvidence(config.sudden_change, np.asarray(prior.shares), capacity)
         self.startle = StartleWatch(config.startle, capacity)
         self.sustained = SustainedWatch(config.sustained_negative, capacity)
         self.cabin = CabinWatch(
@@ -63,6 +67,7 @@ class PassengerObserver:
     def welcome(self, row: int, first: Floats, stamp_ns: int) -> None:
         """Start a row with a new passenger's first probabilities (7,)."""
         self.baselines.clear(row, first)
+        self.familiar.clear(row)
         self.change.clear(row, stamp_ns)
         self.startle.clear(row)
         self.sustained.clear(row, first)
@@ -82,13 +87,17 @@ class PassengerObserver:
         needed = self._thresholds.sudden_change * strictness
         suspicion = np.minimum(self.change.evidence[rows].max(axis=1) / needed, 1.0)
         rate = baselines.learning_rate(rows, weight_s, suspicion)
-        evidence = self.change.update(
-            rows, states.probabilities, slow, weight_s, elapsed_s, rate, stamp_ns, EVIDENCE_CAP * needed
-        )
+        # What is hard to see is learnt slowly, so it is forgotten slowly too; out of sight it is not.
+        forgotten_s = elapsed_s - HARD_TO_SEE * (gap_s - weight_s)
         baselines.update(rows, states.probabilities, weight_s, rate)
+        learnt_s = baselines.learnt_s(weight_s, suspicion)
+        familiar_s = self.familiar.update(rows, baselines.fast[rows], weight_s, learnt_s)
+        evidence = self.change.update(
+            rows, states.probabilities, weight_s, forgotten_s, familiar_s, rate, stamp_ns, EVIDENCE_CAP * needed
+        )
         self.cabin.update(rows, evidence, strictness, stamp_ns)
         return (
-            self._startle(rows, slow, strictness, stamp_ns),
+            self._startle(rows, slow, strictness, familiar_s, stamp_ns),
             Signal(AnomalyKind.SUDDEN_CHANGE, evidence / needed, np.ones(len(rows), dtype=bool)),
             self._sustained(rows, states.probabilities, slow, weight_s, gap_s, strictness, stamp_ns),
         )
@@ -101,12 +110,12 @@ class PassengerObserver:
             return int(self.sustained.since_ns[row])
         return self.change.onset_of(row)
 
-    def _startle(self, rows: Rows, slow: Floats, strictness: Floats, stamp_ns: int) -> Signal:
+    def _startle(self, rows: Rows, slow: Floats, strictness: Floats, familiar_s: Floats, stamp_ns: int) -> Signal:
         level, rose = self.startle.update(rows, self.baselines.fast[rows], stamp_ns)
         usual = slow[:, self.startle.emotions].sum(axis=1)
         high = 1.0 - (1.0 - self._thresholds.startle) / strictness
         share = (level - usual) / np.maximum(high - usual, LEAST_RISE)
-        return Signal(AnomalyKind.STARTLE, share, rose)
+        return Signal(AnomalyKind.STARTLE, share, rose & (familiar_s < self._config.sudden_change.familiar_s))
 
     def _sustained(
         self,

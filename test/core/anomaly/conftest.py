@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from emotional_dan_ros.core.anomaly import Calibration
+from emotional_dan_ros.core.anomaly import Calibration, Prior
 from emotional_dan_ros.core.anomaly.calibration import Curve
 from emotional_dan_ros.core.labels import NUM_EMOTIONS, Emotion
 from emotional_dan_ros.core.types import EmotionState, FrameEmotions
@@ -22,7 +22,7 @@ def calibration() -> Calibration:
         model_name="by hand",
         source="test",
         hours=1.0,
-        prior=(0.5, 0.3, 0.05, 0.04, 0.04, 0.03, 0.04),
+        prior=Prior((0.5, 0.3, 0.05, 0.04, 0.04, 0.03, 0.04), (0.55, 0.35, 0.02, 0.02, 0.02, 0.02, 0.02)),
         curves={
             "sudden_change": Curve(0.25, (100.0, 1.0), (3.0, 6.0)),
             "startle": Curve(0.25, (100.0, 1.0), (0.5, 0.7)),

@@ -1,0 +1,188 @@
+"""The monitor's evidence against the exact CUSUM, which knows both distributions, at equal run length.
+
+Frames are independent draws here, unlike real ones: that is the case in which theory says what is best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotional_dan_ros.core.anomaly import MonitorConfig, Thresholds
+from emotional_dan_ros.core.anomaly.observer import PassengerObserver
+from emotional_dan_ros.core.anomaly.states import FrameStates
+from emotional_dan_ros.core.labels import NUM_EMOTIONS
+from monitor_bench.calibrate import expected_of
+
+Floats = NDArray[np.float64]
+#: Mean time to a false alarm at which delays are compared, s.
+RUN_LENGTH_S = 600.0
+#: The baseline is learnt in this time before anything counts, s.
+RUN_IN_S = 120.0
+#: Passengers simulated side by side.
+PASSENGERS = 128
+#: Memory that suits independent frames, s.
+LONG_MEMORY_S = 8.0
+_MAX_DELAY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Known distributions before and after a change.
+
+    Attributes:
+        name: for the table.
+        draw: (rng, changed, n) -> (n, 7) probabilities.
+        log_ratio: (n, 7) probabilities -> (n,) exact log-likelihood ratios, after against before.
+    """
+
+    name: str
+    draw: Callable[[np.random.Generator, bool, int], Floats]
+    log_ratio: Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Mean delays at the same mean time to a false alarm, s."""
+
+    family: str
+    hz: float
+    run_length_s: float
+    exact_s: float
+    monitor_s: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer the monitor takes."""
+        return self.monitor_s / self.exact_s
+
+
+def seen_labels(name: str, before: Sequence[float], after: Sequence[float], distance: float) -> Family:
+    """Labels drawn from emotion shares, seen by a calibrated classifier: x ~ N(d e_k, I), p = softmax(d x).
+
+    With equal priors p is proportional to the likelihoods, so the exact ratio is sum(after p) / sum(before p).
+    """
+    shares = {False: np.asarray(before, dtype=np.float64), True: np.asarray(after, dtype=np.float64)}
+
+    def draw(rng: np.random.Generator, changed: bool, n: int) -> Floats:
+        labels = rng.choice(NUM_EMOTIONS, size=n, p=shares[changed])
+        feature = rng.normal(size=(n, NUM_EMOTIONS))
+        feature[np.arange(n), labels] += distance
+        exponents = np.exp(distance * (feature - feature.max(axis=1, keepdims=True)))
+        result: Floats = exponents / exponents.sum(axis=1, keepdims=True)
+        return result
+
+    return Family(name, draw, lambda p: np.log(p @ shares[True]) - np.log(p @ shares[False]))
+
+
+def dirichlet(name: str, before: Sequence[float], after: Sequence[float]) -> Family:
+    """Probabilities drawn from one Dirichlet distribution and then from another."""
+    from math import lgamma
+
+    alpha = {False: np.asarray(before, dtype=np.float64), True: np.asarray(after, dtype=np.float64)}
+    norm = {key: lgamma(float(a.sum())) - sum(lgamma(float(v)) for v in a) for key, a in alpha.items()}
+
+    def draw(rng: np.random.Generator, changed: bool, n: int) -> Floats:
+        p = np.maximum(rng.dirichlet(alpha[changed], size=n), 1e-12)
+        result: Floats = p / p.sum(axis=1, keepdims=True)
+        return result
+
+    def log_ratio(p: Floats) -> Floats:
+        result: Floats = np.log(p) @ (alpha[True] - alpha[False]) + norm[True] - norm[False]
+        return result
+
+    return Family(name, draw, log_ratio)
+
+
+#: neutral, happiness, sadness, surprise, fear, disgust, anger
+_USUAL = (0.70, 0.20, 0.03, 0.02, 0.02, 0.01, 0.02)
+FAMILIES = (
+    seen_labels("fear instead", _USUAL, (0.08, 0.02, 0.03, 0.03, 0.80, 0.02, 0.02), 2.0),
+    seen_labels("fear half of the time", _USUAL, (0.35, 0.10, 0.015, 0.01, 0.51, 0.005, 0.01), 2.0),
+    seen_labels("anger and disgust", _USUAL, (0.08, 0.02, 0.03, 0.01, 0.02, 0.40, 0.44), 2.0),
+    dirichlet(
+        "Dirichlet, neutral to sadness", (3.5, 1.0, 0.4, 0.2, 0.3, 0.2, 0.3), (1.2, 0.4, 3.0, 0.2, 0.5, 0.2, 0.4)
+    ),
+)
+
+
+def compare(family: Family, hz: float, seed: int, config: MonitorConfig) -> Comparison:
+    """Find both thresholds for the run length, then both mean delays."""
+    exact_h = np.linspace(0.5, 14.0, 400)
+    monitor_h = np.linspace(0.2, 30.0, 800)
+    watch = _Pair(family, hz, np.random.default_rng((seed, 1)), config, guess=6.0)
+    watch.run(RUN_IN_S, changed=False)
+    # Run lengths are about exponential, so twice the wanted one is enough to see most first alarms.
+    exact, monitor = watch.first_crossings(2.0 * RUN_LENGTH_S, False, exact_h, monitor_h)
+    exact_at = _threshold(exact_h, exact, 2.0 * RUN_LENGTH_S)
+    monitor_at = _threshold(monitor_h, monitor, 2.0 * RUN_LENGTH_S)
+    watch = _Pair(family, hz, np.random.default_rng((seed, 2)), config, guess=monitor_at)
+    watch.run(RUN_IN_S, changed=False)
+    exact, monitor = watch.first_crossings(_MAX_DELAY_S, True, np.array([exact_at]), np.array([monitor_at]))
+    return Comparison(family.name, hz, RUN_LENGTH_S, float(exact.mean()), float(monitor.mean()))
+
+
+def _threshold(levels: Floats, first: Floats, watched_s: float) -> float:
+    """Return the threshold with the wanted mean time to the first alarm, counted with those not seen."""
+    crossed = first < watched_s
+    run_length = np.minimum(first, watched_s).sum(axis=1) / np.maximum(crossed.sum(axis=1), 0.5)
+    index = int(np.argmax(run_length >= RUN_LENGTH_S))
+    if index == 0:
+        raise SystemExit(f"no threshold between {levels[0]:g} and {levels[-1]:g} has the wanted run length")
+    low, high = np.log(run_length[index - 1]), np.log(run_length[index])
+    share = (np.log(RUN_LENGTH_S) - low) / (high - low)
+    return float(levels[index - 1] + share * (levels[index] - levels[index - 1]))
+
+
+class _Pair:
+    """The exact CUSUM and the monitor's evidence on the same draws."""
+
+    def __init__(
+        self, family: Family, hz: float, rng: np.random.Generator, config: MonitorConfig, guess: float
+    ) -> None:
+        self._family, self._hz, self._rng = family, hz, rng
+        self._frame = 0
+        self._exact = np.zeros(PASSENGERS)
+        self._rows = np.arange(PASSENGERS)
+        flat = {**config.flat(), "memory.max_passengers": PASSENGERS}
+        prior = expected_of(family.draw(np.random.default_rng(0), False, 5_000))
+        self._observer = PassengerObserver(MonitorConfig.from_flat(flat), Thresholds(guess, 0.9, 0.9, (guess,)), prior)
+        for row in range(PASSENGERS):
+            self._observer.table.add(row + 1, 0)
+            self._observer.welcome(row, np.asarray(prior.mean_output), 0)
+
+    def run(self, seconds: float, changed: bool) -> None:
+        """Watch without counting."""
+        for _ in range(round(seconds * self._hz)):
+            self._step(changed)
+
+    def first_crossings(
+        self, seconds: float, changed: bool, exact_h: Floats, monitor_h: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return when each threshold was first reached by each passenger, s, ``seconds`` where never.
+
+        Shapes (thresholds, passengers).
+        """
+        first = [np.full((len(h), PASSENGERS), seconds) for h in (exact_h, monitor_h)]
+        reached = [np.searchsorted(h, np.full(PASSENGERS, -1.0)) for h in (exact_h, monitor_h)]
+        for index in range(round(seconds * self._hz)):
+            self._step(changed)
+            evidence = (self._exact, self._observer.change.evidence.max(axis=1))
+            for which, levels in enumerate((exact_h, monitor_h)):
+                now = np.searchsorted(levels, evidence[which], side="right")
+                for row in np.flatnonzero(now > reached[which]):
+                    first[which][reached[which][row] : now[row], row] = (index + 1) / self._hz
+                    reached[which][row] = now[row]
+        return first[0], first[1]
+
+    def _step(self, changed: bool) -> None:
+        p = self._family.draw(self._rng, changed, PASSENGERS)
+        self._exact = np.maximum(self._exact + self._family.log_ratio(p), 0.0)
+        self._frame += 1
+        stamp_ns = round(self._frame / self._hz * 1e9)
+        ids = tuple(range(1, PASSENGERS + 1))
+        states = FrameStates(ids, p, np.zeros((PASSENGERS, 4)), np.ones(PASSENGERS), 0)
+        self._observer.observe(self._rows, states, stamp_ns)
