@@ -14,11 +14,11 @@ from emotional_dan_ros.core.errors import UserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("emotional_dan_ros.nodes.demo", "play a video, camera or the built-in sample through the ROS graph"),
     "process": (
-    "tune-monitor": ("emotional_dan_ros.offline.tune_monitor", "what monitor settings would raise on your recordings"),
         "emotional_dan_ros.offline.process",
         "process bags and videos without ROS: bag, table, timeline, video",
     ),
     "doctor": ("emotional_dan_ros.offline.doctor", "say what is installed, what works, and what to do about the rest"),
+    "tune-monitor": ("emotional_dan_ros.offline.tune_monitor", "what monitor settings would raise on your recordings"),
     "watch": ("emotional_dan_ros.offline.watch", "look at a camera or video without ROS, in a window or a web page"),
     "train": ("emotional_dan_ros.training.train", "train EmotionalDAN from a configuration"),
     "evaluate": ("emotional_dan_ros.training.evaluate", "measure weights on labelled faces"),
