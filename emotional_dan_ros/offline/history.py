@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.labels import NUM_EMOTIONS, Emotion
-from emotional_dan_ros.core.types import AnomalyEvent, AnomalyKind, FrameEmotions
+from emotional_dan_ros.core.types import AnomalyEvent, AnomalyKind, AnomalyPhase, FrameEmotions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class AnomalySpan:
     Attributes:
         end_ns: stamp of END, or the last stamp heard of where none came.
         severity: the highest over the span, 0..1.
-        description: of the message with that severity.
+        description: of the most severe message before END.
     """
 
     event_id: int
@@ -87,9 +87,10 @@ class History:
     def add_event(self, event: AnomalyEvent) -> None:
         """Take in a START, ONGOING or END."""
         known = self._spans.get(event.event_id)
-        # END comes with little severity left; the span keeps the worst and the words that go with it.
-        if known is not None and known.severity >= event.severity:
-            self._spans[event.event_id] = replace(known, end_ns=event.stamp_ns)
+        if known is not None and (event.phase is AnomalyPhase.END or known.severity >= event.severity):
+            # What END says of the passenger is how it is over, not what it was.
+            severity = max(known.severity, event.severity)
+            self._spans[event.event_id] = replace(known, end_ns=event.stamp_ns, severity=severity)
             return
         self._spans[event.event_id] = AnomalySpan(
             event_id=event.event_id,

@@ -55,7 +55,8 @@ def test_span_keeps_the_worst_and_ends_at_the_end(make_event: MakeEvent) -> None
     history.add_event(replace(make_event(6.0, AnomalyPhase.ONGOING, 7, start_s=4.5), severity=0.9, description="worst"))
     history.add_event(replace(make_event(8.0, AnomalyPhase.END, 7, start_s=4.5), severity=0.1, description="over"))
     history.add_event(make_event(2.0, AnomalyPhase.START, 9))
+    history.add_event(replace(make_event(3.0, AnomalyPhase.END, 9), severity=1.0, description="over"))
     first, second = history.spans()
-    assert first.event_id == 9
+    assert (first.event_id, first.severity, first.description) == (9, 1.0, "fear 0.80")
     assert (second.start_ns, second.end_ns) == (4_500_000_000, 8_000_000_000)
     assert (second.severity, second.description) == (0.9, "worst")
