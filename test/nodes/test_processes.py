@@ -204,6 +204,16 @@ def test_start_up_nonsense_ends_with_words_and_a_code(processes, arguments, word
     assert "Traceback" not in said
 
 
+def test_a_second_interrupt_does_no_harm(processes, graph):
+    """Ctrl-C under launch reaches a node twice: from the terminal and from launch."""
+    process = processes.start("anomaly_monitor")
+    wait_until_active(graph, ("anomaly_monitor",))
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60.0) == 0, processes.log(process)
+    assert "Traceback" not in processes.log(process)
+
+
 def test_help_names_topics_and_parameters(processes):
     code, said = processes.run("anomaly_monitor", "--help")
     assert code == 0
