@@ -35,11 +35,13 @@ def run_ordinary_hour(faces: FaceOutputs, out: Path, seed: int, tell: Callable[[
     streams = make_streams(faces, 4, 900.0, 10.0, seed, own_faces=3, unexpected=False)
 
     def frames() -> Iterator[FrameEmotions]:
-        box, valence = np.array([300, 200, 420, 350], dtype=np.float32), np.full(3, 1 / 3, dtype=np.float32)
+        seat, door = np.array([[300, 200, 420, 350], [0, 200, 120, 350]], dtype=np.float32)
+        valence = np.full(3, 1 / 3, dtype=np.float32)
         landmarks = np.zeros((68, 2), dtype=np.float32)
         for ride, probabilities in enumerate(streams.probabilities):
             for index, p in enumerate(probabilities):
                 quality = float(streams.quality[ride, index])
+                box = door if index == len(probabilities) - 1 else seat  # they leave, they do not vanish
                 # Half a minute passes between passengers, so that nobody inherits a baseline.
                 stamp_ns = round((ride * 930.0 + index / streams.hz) * 1e9)
                 state = EmotionState(ride + 1, box, p, valence, landmarks, quality)
