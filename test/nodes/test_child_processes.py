@@ -14,7 +14,8 @@ import pytest
 
 from emotional_dan_ros.nodes.child_processes import ChildProcesses
 
-POLITE = "import signal; print('ready', flush=True); signal.pause()"
+# A process that was started in the background of a shell ignores SIGINT until it says otherwise.
+POLITE = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
 
 
