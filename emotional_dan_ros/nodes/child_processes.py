@@ -28,8 +28,9 @@ class Child:
 
     def last_words(self) -> str:
         """The last line the process wrote, empty where it wrote none."""
-        self.log.seek(0)
-        lines = [line.strip() for line in self.log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        # The process writes through the same open file: reading here must not move the place at which it writes.
+        written = os.pread(self.log.fileno(), os.fstat(self.log.fileno()).st_size, 0)
+        lines = [line.strip() for line in written.decode("utf-8", "replace").splitlines() if line.strip()]
         return lines[-1][:_MAX_WORDS] if lines else ""
 
 
