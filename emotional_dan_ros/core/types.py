@@ -19,6 +19,8 @@ from emotional_dan_ros.core.labels import Emotion, Valence
 CROP_SIZE_PX = 112
 #: Landmarks of the iBUG 300-W scheme.
 NUM_LANDMARKS = 68
+#: Track id of a face that is not, or not yet, known to be a passenger's; never published.
+UNIDENTIFIED = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +44,7 @@ class Face:
     """A tracked face with its aligned crop (Face.msg).
 
     Attributes:
-        track_id: positive, never reused within a run.
+        track_id: positive, never reused within a run; `UNIDENTIFIED` before tracking.
         score: detector confidence, 0..1.
         box_xyxy: float32 (4,), source px.
         keypoints_px: float32 (5, 2), source px, order as in `Detection`.

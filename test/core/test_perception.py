@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from emotional_dan_ros.core.alignment import TEMPLATE_PX
 from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.perception import FacePipeline
+from emotional_dan_ros.core.perception import FaceFinder, FacePipeline, identify, passenger_ids
 from emotional_dan_ros.core.tracking import FaceTracker
-from emotional_dan_ros.core.types import CROP_SIZE_PX, Detection, FrameFaces
+from emotional_dan_ros.core.types import CROP_SIZE_PX, UNIDENTIFIED, Detection, FrameFaces
 
 S = 1_000_000_000
 
@@ -71,6 +72,21 @@ def test_the_detector_gets_the_camera_image_itself() -> None:
     image = np.zeros((4, 6, 3), np.uint8)
     FacePipeline(detector, FaceTracker()).process(image, 0, "cam")
     assert detector.images[0] is image
+
+
+def test_found_now_and_identified_later_is_the_same_as_at_once() -> None:
+    # The middle one's score starts no track.
+    weak = replace(detection_at(150, 10), score=0.5)
+    detector = FixedDetector(detection_at(20, 10), weak, detection_at(160, 80))
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    found = FaceFinder(detector).find(image, 7, "cam")
+    assert [(face.track_id, face.score) for face in found.faces] == [(UNIDENTIFIED, s) for s in (0.99, 0.5, 0.99)]
+    assert passenger_ids(FaceTracker(), 7, detector.detections) == (1, UNIDENTIFIED, 2)
+    identified, at_once = identify(FaceTracker(), found), FacePipeline(detector, FaceTracker()).process(image, 7, "cam")
+    assert [face.track_id for face in identified.faces] == [face.track_id for face in at_once.faces] == [1, 2]
+    for face, other, kept in zip(identified.faces, at_once.faces, (found.faces[0], found.faces[2]), strict=True):
+        assert face.crop is kept.crop
+        assert_array_equal(face.crop, other.crop)
 
 
 @pytest.mark.parametrize("restart", ["stamp", "reset"])
