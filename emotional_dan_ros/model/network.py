@@ -94,6 +94,10 @@ class Stage2(nn.Module):
         stacked, moved, transform = self.connect(image, landmarks, feature, mean_shape)
         if image.is_contiguous(memory_format=torch.channels_last):
             stacked = stacked.contiguous(memory_format=torch.channels_last)
+        return self.read(stacked, moved, transform)
+
+    def read(self, stacked: Tensor, moved: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks in px of the network's input, and logits, of what `connect` returned."""
         fc1 = self.trunk(self.input_norm(stacked))
         refined = _points(self.landmarks(fc1)) + moved
         return transform_points(refined, invert_similarity(transform)), self.emotion(fc1)

@@ -49,6 +49,8 @@ class AugmentationConfig:
         blur: probability of losing detail, up to `blur_factor` times fewer pixels.
         noise: probability of sensor noise, up to `noise_level` of full scale.
         cutout: probability that a rectangle hides part of the face.
+        mixup: share of faces that are blended with another before stage 2, where all are aligned (mixup, Zhang et
+            al. 2018); their targets are blended alike, their landmarks do not count.
     """
 
     rotation_deg: float = 6.0
@@ -64,6 +66,35 @@ class AugmentationConfig:
     noise: float = 0.3
     noise_level: float = 0.06
     cutout: float = 0.35
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Which faces of a batch are blended, and how.
+
+    Attributes:
+        partner: int64 (N,), index of the other face.
+        own: (N,), weight of the face itself, 0.5 .. 1; 1 where it is not blended.
+    """
+
+    partner: Tensor
+    own: Tensor
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Blend ``values`` (N, ...) face by face."""
+        own = self.own.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+        return own * values + (1 - own) * values[self.partner]
+
+
+def draw_blend(config: AugmentationConfig, count: int, rng: torch.Generator, device: torch.device) -> Blend | None:
+    """Partners and weights of a batch of ``count`` faces; None where blending is switched off."""
+    if not config.mixup:
+        return None
+    chosen = torch.rand(count, generator=rng) < config.mixup
+    # The larger part is the face's own, so that a blend has one main face.
+    own = torch.where(chosen, 0.5 + 0.5 * torch.rand(count, generator=rng), 1.0)
+    return Blend(torch.randperm(count, generator=rng).to(device), own.to(device))
 
 
 def sample_crops(crops: Tensor, transform: Tensor, size: int) -> Tensor:

@@ -47,6 +47,7 @@ class ScheduleConfig:
     Attributes:
         epochs: passes over the data in all (an epoch draws as many faces as there are).
         stage1_epochs: of these, the first in which only stage 1 learns, on landmarks alone.
+        freeze_stage1: keep stage 1 as `TrainConfig.init` has it; a step then costs a third less.
         batch_size: faces per step, over all processes together.
         lr: peak learning rate of AdamW (one-cycle: linear warm-up, cosine to 0).
         warmup: share of the steps spent warming up.
@@ -57,6 +58,7 @@ class ScheduleConfig:
 
     epochs: float = 16.0
     stage1_epochs: float = 1.0
+    freeze_stage1: bool = False
     batch_size: int = 96
     lr: float = 2e-3
     warmup: float = 0.1
@@ -90,6 +92,8 @@ class TrainConfig:
         prior_shift: how far the class prior moves from that of the drawn training faces (0) to that of the
             validation faces (1) when training has ended.
         init: weights to start from; empty for a fresh network.
+        teacher: weights whose answers become part of the targets (distillation); empty for none.
+        teacher_share: weight of the teacher's answer against the source's own target, 0 .. 1.
     """
 
     name: str = "rt"
@@ -101,6 +105,8 @@ class TrainConfig:
     balance: float = 0.25
     prior_shift: float = 0.0
     init: str = ""
+    teacher: str = ""
+    teacher_share: float = 0.5
     model: ModelConfig = field(default_factory=ModelConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -117,7 +123,14 @@ class TrainConfig:
             raise UserError(f"device: expected auto, cpu or cuda, got {self.device!r}")
         if not 0 <= self.prior_shift <= 1:
             raise UserError(f"prior_shift: expected 0 .. 1, got {self.prior_shift}")
+        if not 0 <= self.teacher_share <= 1:
+            raise UserError(f"teacher_share: expected 0 .. 1, got {self.teacher_share}")
         schedule = self.schedule
+        if schedule.freeze_stage1 and (not self.init or schedule.stage1_epochs):
+            raise UserError(
+                "schedule.freeze_stage1: expected init (weights that hold a trained stage 1) and stage1_epochs 0, "
+                f"got init {self.init!r} and stage1_epochs {schedule.stage1_epochs:g}"
+            )
         if schedule.epochs <= 0 or not 0 <= schedule.stage1_epochs <= schedule.epochs:
             raise UserError(
                 "schedule: expected epochs > 0 and 0 <= stage1_epochs <= epochs, "

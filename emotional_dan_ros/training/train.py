@@ -22,6 +22,7 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
 from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
+from emotional_dan_ros.training.distillation import with_teacher
 from emotional_dan_ros.training.distributed import ALONE, Group, join_group, leave_group
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
 from emotional_dan_ros.training.trainer import Trainer
@@ -62,6 +63,9 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     _log.info("reading faces")
     faces = load_sources(config.train, config.model.image_size)
     validation = load_source(config.validation, config.model.image_size, VALIDATION) if config.validation else None
+    if config.teacher:
+        _log.info("asking the teacher")
+        faces = with_teacher(faces, load_weights(config.teacher)[0], config.teacher_share, device, config.precision)
     trainer = Trainer(config, faces, validation, device, group)
     if config.init:
         model, info = load_weights(config.init)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.losses import emotion_loss, landmark_error
 from emotional_dan_ros.model.network import EmotionalDAN
-from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter
+from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter, Blend, draw_blend
 from emotional_dan_ros.training.averaging import WeightAverage
 from emotional_dan_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from emotional_dan_ros.training.config import TrainConfig, to_tree
@@ -71,10 +71,12 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.model = EmotionalDAN(config.model, mean_shape_of(train, config.model.image_size))
         self.model.to(device).to(memory_format=torch.channels_last)
+        self.model.stage1.requires_grad_(not config.schedule.freeze_stage1)
         self.average = WeightAverage(self.model, config.schedule.ema)
         self.objective: nn.Module = group.wrap(JointObjective(self.model, config.loss), device)
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        plain = [p for p in self.model.parameters() if p.ndim <= 1]
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        decayed = [p for p in learning if p.ndim > 1]
+        plain = [p for p in learning if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": decayed, "weight_decay": config.schedule.weight_decay},
@@ -133,8 +135,8 @@ class Trainer:
             return self.config.schedule.lr * (0.04 + 0.96 * progress / warmup)
         return self.config.schedule.lr * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images, landmarks, validity and targets of one step."""
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Blend | None]:
+        """Images, landmarks, validity, targets and blending of one step."""
         rng = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         index = torch.multinomial(self.weights, self.config.schedule.batch_size, replacement=True, generator=rng)
         index = self.group.share(index)
@@ -144,14 +146,18 @@ class Trainer:
         images, landmarks = self.augmenter(
             faces.crops[index].to(self.device), faces.landmarks[index].to(self.device), rng
         )
-        return images, landmarks, faces.landmarks_valid[index].to(self.device), faces.targets[index].to(self.device)
+        blend = draw_blend(self.config.augmentation, len(index), rng, self.device)
+        valid, targets = faces.landmarks_valid[index].to(self.device), faces.targets[index].to(self.device)
+        return images, landmarks, valid, targets, blend
 
     def train_step(self) -> dict[str, float]:
         """One step of gradient descent; the losses before it (of this process's share)."""
-        images, landmarks, valid, targets = self.batch(self.step)
+        images, landmarks, valid, targets, blend = self.batch(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
         self.model.train()
+        if self.config.schedule.freeze_stage1:
+            self.model.stage1.eval()  # its batch statistics stay, too, and it drops nothing out
         # Dropout draws from the global generator; seeding it by step keeps resumed runs on the same path.
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * self.group.size + self.group.rank)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
@@ -161,6 +167,7 @@ class Trainer:
                 valid,
                 targets,
                 stage1_only=self.step < self.stage1_steps,
+                blend=blend,
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -14,7 +14,8 @@ import torch
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.losses import landmark_error
-from emotional_dan_ros.model.weights import load_weights
+from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
+from emotional_dan_ros.training.augmentation import Blend
 from emotional_dan_ros.training.config import TrainConfig, build
 from emotional_dan_ros.training.sources import load_source, load_sources
 from emotional_dan_ros.training.trainer import Trainer, sampling_weights
@@ -62,7 +63,7 @@ def test_learns_classes_and_landmarks_of_made_up_faces(write_faces, tmp_path):
     assert last["accuracy"] > 0.9  # chance is 1 / 7
     assert last["cross_entropy"] < first["cross_entropy"]
     # Made-up faces are aligned perfectly, so landmarks are learnt where augmentation moves them.
-    images, landmarks, _, _ = trainer.batch(10_000)
+    images, landmarks, *_ = trainer.batch(10_000)
     network = trainer.average.model
     with torch.no_grad():
         found = landmark_error(network(images).landmarks, landmarks).mean()
@@ -126,7 +127,7 @@ def test_shares_of_two_processes_average_to_the_whole_gradient(write_faces, tmp_
     # What DistributedDataParallel relies on: without batch norm's batch statistics, the mean of the halves'
     # gradients is the gradient of the whole batch.
     trainer = make_trainer(write_faces(64), tmp_path / "run")
-    images, landmarks, valid, targets = trainer.batch(0)
+    images, landmarks, valid, targets, _ = trainer.batch(0)
     trainer.model.eval()
 
     def gradient(part: slice) -> torch.Tensor:
@@ -174,3 +175,52 @@ def test_labels_out_of_range_and_missing_arrays_are_refused(write_faces, tmp_pat
     np.savez(tmp_path / "empty.npz", emotion=np.zeros(3))
     with pytest.raises(UserError, match="needs 'offset'"):
         make_trainer(tmp_path / "empty.npz", tmp_path / "run")
+
+
+def test_a_frozen_stage_1_stays_and_stage_2_learns(write_faces, tmp_path):
+    faces = write_faces(64)
+    start = tmp_path / "start.safetensors"
+    model = make_trainer(faces, tmp_path / "first").model
+    save_weights(start, model, WeightsInfo(name="rt", model=model.config))
+    settings = tree(faces, tmp_path / "run", stage1_epochs=0, freeze_stage1=True)
+    trainer = Trainer(
+        config := build(TrainConfig, settings | {"init": str(start)}, ""),
+        load_sources(config.train, 32),
+        None,
+        torch.device("cpu"),
+    )
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    for _ in range(3):
+        trainer.train_step()
+    changed = {
+        name.split(".")[0] for name, value in trainer.model.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed == {"stage2"}
+
+
+def test_freezing_a_stage_that_never_learnt_is_refused(write_faces, tmp_path):
+    with pytest.raises(UserError, match="freeze_stage1: expected init"):
+        make_trainer(write_faces(64), tmp_path / "run", stage1_epochs=0, freeze_stage1=True)
+
+
+def test_blended_faces_learn_by_emotion_alone(write_faces, tmp_path):
+    trainer = make_trainer(write_faces(64), tmp_path / "run")
+    images, landmarks, valid, targets, _ = trainer.batch(0)
+    trainer.model.eval()
+    count = len(images)
+    partner = torch.arange(count).roll(1)
+
+    def losses(own: torch.Tensor) -> dict[str, torch.Tensor]:
+        return trainer.objective(images, landmarks, valid, targets, blend=Blend(partner, own))[1]
+
+    plain = trainer.objective(images, landmarks, valid, targets)[1]
+    alone = losses(torch.ones(count))
+    assert {k: float(v) for k, v in alone.items()} == pytest.approx({k: float(v) for k, v in plain.items()}, rel=1e-5)
+    blended = losses(torch.full((count,), 0.6))
+    assert float(blended["landmarks"]) == 0  # every face is blended, so no landmark of stage 2 counts
+    assert float(blended["landmarks_stage1"]) == pytest.approx(float(plain["landmarks_stage1"]))
+    # Half each of two faces is the same picture and the same target, whichever of the two comes first.
+    pairs = torch.arange(count).reshape(-1, 2).flip(1).reshape(-1)
+    half = Blend(pairs, torch.full((count,), 0.5))
+    assert torch.allclose(half(images), half(images)[pairs])
+    assert torch.allclose(half(targets).sum(dim=1), torch.ones(count))

@@ -1,0 +1,53 @@
+"""Targets mixed with what a trained network says of the same faces (knowledge distillation).
+
+A label file holds one opinion of each face; a teacher has seen thousands of like faces and knows which
+confusions are reasonable. Its answer on the undisturbed face becomes part of the target, which the
+student has to give for the disturbed one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from emotional_dan_ros.model.network import EmotionalDAN
+from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter
+from emotional_dan_ros.training.faceset import FaceSet
+
+_BATCH = 256
+
+
+@torch.no_grad()
+def teacher_targets(teacher: EmotionalDAN, faces: FaceSet, device: torch.device, precision: str = "float32") -> Tensor:
+    """Probabilities of the teacher, averaged over each face and its mirror image.
+
+    Args:
+        teacher: of any image size.
+        faces: training faces.
+        device: where to compute.
+        precision: ``bf16`` or ``float32``.
+
+    Returns:
+        (N, C), rows sum to 1: as the teacher was trained to answer, without its calibration.
+    """
+    teacher = teacher.to(device).eval()
+    augmenter = Augmenter(AugmentationConfig(), teacher.config.image_size)
+    parts = []
+    for start in range(0, len(faces), _BATCH):
+        part = slice(start, start + _BATCH)
+        images, _ = augmenter.plain(faces.crops[part].to(device), faces.landmarks[part].to(device))
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            both = [torch.softmax(teacher(view).logits.float(), dim=1) for view in (images, images.flip(3))]
+        parts.append(((both[0] + both[1]) / 2).cpu())
+    return torch.cat(parts)
+
+
+def with_teacher(
+    faces: FaceSet, teacher: EmotionalDAN, share: float, device: torch.device, precision: str = "float32"
+) -> FaceSet:
+    """The same faces with ``share`` of each target taken from the teacher."""
+    learnt = teacher_targets(teacher, faces, device, precision)
+    return dataclasses.replace(faces, targets=(1 - share) * faces.targets + share * learnt)

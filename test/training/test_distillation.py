@@ -1,0 +1,44 @@
+"""A teacher's answers become part of the targets."""
+
+import pytest
+import torch
+
+from emotional_dan_ros.model.config import ModelConfig
+from emotional_dan_ros.model.network import EmotionalDAN
+from emotional_dan_ros.training.config import SourceConfig
+from emotional_dan_ros.training.distillation import teacher_targets, with_teacher
+from emotional_dan_ros.training.sources import load_source
+
+
+@pytest.fixture
+def faces(write_faces):
+    return load_source(SourceConfig(path=str(write_faces(40))), 32)
+
+
+def teacher_that_says(probabilities: list[float], image_size: int) -> EmotionalDAN:
+    """A network whose emotion branch ignores its input."""
+    model = EmotionalDAN(ModelConfig(image_size=image_size, width=0.125, heatmap_half_px=3))
+    model.mean_shape.copy_(torch.rand(68, 2) * image_size)
+    with torch.no_grad():
+        model.stage2.emotion.weight.zero_()
+        model.stage2.emotion.bias.copy_(torch.tensor(probabilities).log())
+    return model
+
+
+@pytest.mark.parametrize("image_size", [32, 48])
+def test_targets_move_towards_the_teacher_by_its_share(faces, image_size):
+    says = [0.4, 0.3, 0.1, 0.05, 0.05, 0.05, 0.05]
+    taught = with_teacher(faces, teacher_that_says(says, image_size), 0.25, torch.device("cpu"))
+    assert torch.allclose(taught.targets, 0.75 * faces.targets + 0.25 * torch.tensor(says), atol=1e-6)
+    assert torch.equal(taught.crops, faces.crops)
+
+
+def test_a_face_and_its_mirror_image_get_the_same_answer(faces):
+    teacher = teacher_that_says([1 / 7] * 7, 32)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(teacher.stage2.emotion.weight)
+    cpu = torch.device("cpu")
+    mirrored = type(faces)(faces.crops.flip(2), *[getattr(faces, f) for f in list(faces.__dataclass_fields__)[1:]])
+    answers, mirror_answers = teacher_targets(teacher, faces, cpu), teacher_targets(teacher, mirrored, cpu)
+    assert answers.std(dim=0).max() > 1e-3  # it does look at the faces
+    assert torch.allclose(answers, mirror_answers, atol=1e-5)
