@@ -54,7 +54,6 @@ class Layout:
     dtype: type = np.uint8
     rows: Callable[[int], int] = _all_rows
     even: bool = False  # subsampled colour needs even sides
-    cv_bridge: bool = False  # cv_bridge reads it as we do
 
 
 def _convert(code: int) -> Callable[[NDArray], NDArray]:
@@ -80,15 +79,15 @@ _BAYER = {
 }
 
 LAYOUTS: dict[str, Layout] = {
-    "bgr8": Layout(3, None, cv_bridge=True),
+    "bgr8": Layout(3, None),
     "8uc3": Layout(3, None),
-    "rgb8": Layout(3, _convert(cv2.COLOR_RGB2BGR), cv_bridge=True),
-    "bgra8": Layout(4, _convert(cv2.COLOR_BGRA2BGR), cv_bridge=True),
+    "rgb8": Layout(3, _convert(cv2.COLOR_RGB2BGR)),
+    "bgra8": Layout(4, _convert(cv2.COLOR_BGRA2BGR)),
     "8uc4": Layout(4, _convert(cv2.COLOR_BGRA2BGR)),
-    "rgba8": Layout(4, _convert(cv2.COLOR_RGBA2BGR), cv_bridge=True),
-    "mono8": Layout(1, None, cv_bridge=True),
+    "rgba8": Layout(4, _convert(cv2.COLOR_RGBA2BGR)),
+    "mono8": Layout(1, None),
     "8uc1": Layout(1, None),
-    "mono16": Layout(1, _narrow(None), np.uint16, cv_bridge=True),
+    "mono16": Layout(1, _narrow(None), np.uint16),
     "16uc1": Layout(1, _narrow(None), np.uint16),
     "bgr16": Layout(3, _narrow(None), np.uint16),
     "rgb16": Layout(3, _narrow(cv2.COLOR_RGB2BGR), np.uint16),

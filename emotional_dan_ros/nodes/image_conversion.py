@@ -1,11 +1,12 @@
 """sensor_msgs images to numpy and back.
 
-cv_bridge does the work where it is installed and knows the encoding; everything else (and everything,
+cv_bridge turns colours where it is installed and reads the message rightly; everything else (and everything,
 where there is no cv_bridge) is done by core.image_decoding. Both give the same pictures.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.image_decoding import decode_compressed, decode_planes, layout_of, view_of
+from emotional_dan_ros.core.image_decoding import Layout, decode_compressed, decode_planes, layout_of, view_of
 
 try:
     from cv_bridge import CvBridge, CvBridgeError
@@ -22,6 +23,8 @@ except ImportError:  # no wheel, or a cv_bridge built for another numpy: our own
     CvBridge = None
 
 _NS = 1_000_000_000
+#: Encodings that cv_bridge may turn. Not bgr8 and mono8: they need no turning, and it would copy them.
+_FOR_CV_BRIDGE = frozenset({"rgb8", "rgba8", "bgra8", "mono16"})
 
 
 def to_array(message: Image | CompressedImage) -> NDArray[np.uint8]:
@@ -38,12 +41,24 @@ def to_array(message: Image | CompressedImage) -> NDArray[np.uint8]:
         return decode_compressed(message)
     layout = layout_of(message)
     planes = view_of(message, layout)
-    if CvBridge is not None and layout.cv_bridge:
+    if CvBridge is not None and _cv_bridge_reads(message, layout):
         try:
             return CvBridge().imgmsg_to_cv2(message, desired_encoding="mono8" if layout.channels == 1 else "bgr8")
         except CvBridgeError as error:
             raise UserError(f"cannot convert an image of encoding {message.encoding!r}: {error}") from error
     return decode_planes(planes, layout)
+
+
+def _cv_bridge_reads(message: Image, layout: Layout) -> bool:
+    """Whether cv_bridge 4.1 reads the message rightly.
+
+    Its Python part counts rows in whole pixels, so that rows with another padding shear, and it swaps bytes by a
+    method of arrays that NumPy 2 has no more.
+    """
+    pixel_bytes = layout.channels * np.dtype(layout.dtype).itemsize
+    swapped = pixel_bytes > layout.channels and bool(message.is_bigendian) != (sys.byteorder == "big")
+    whole_rows = message.step > 0 and message.step % pixel_bytes == 0
+    return message.encoding in _FOR_CV_BRIDGE and whole_rows and not swapped
 
 
 def to_image(image: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -231,8 +230,8 @@ def test_stamps_before_1970_are_whole_too():
     assert to_ns(stamp) == -1
 
 
-def test_cv_bridge_is_asked_where_it_is_installed(monkeypatch):
-    """A stand-in that shows which encodings are handed over and how its errors are told."""
+def test_cv_bridge_is_asked_where_it_is_installed_and_right(monkeypatch):
+    """A stand-in that shows which messages are handed over and how its errors are told."""
     asked = []
 
     class RefusalError(Exception):
@@ -248,15 +247,32 @@ def test_cv_bridge_is_asked_where_it_is_installed(monkeypatch):
     monkeypatch.setattr(image_conversion, "CvBridge", Bridge)
     monkeypatch.setattr(image_conversion, "CvBridgeError", RefusalError, raising=False)
     to_array(message(bytes_of(RGB), "rgb8"))
+    to_array(message(bytes_of(RGB), "rgb8", padding=6))
+    to_array(message(bytes_of(wide(grey())), "mono16"))
+    assert asked == [("rgb8", "bgr8"), ("rgb8", "bgr8"), ("mono16", "mono8")]
+    asked.clear()
+    to_array(message(bytes_of(RGB), "rgb8", padding=5))  # not whole pixels: it would shear the rows
+    to_array(message(bytes_of(RGB), "RGB8"))  # it knows names in small letters only
+    to_array(message(bytes_of(wide(grey()).byteswap()), "mono16", big_endian=True))
+    to_array(message(bytes_of(picture()), "bgr8"))  # it would copy what needs no turning
     to_array(message(semi_planar("U"), "nv12"))
-    assert asked == [("rgb8", "bgr8")]
+    assert asked == []
     with pytest.raises(UserError, match=r"rgba8.*no"):
         to_array(message(bytes_of(with_alpha(RGB)), "rgba8"))
 
 
 @pytest.mark.skipif("cv_bridge" not in sys.modules, reason="cv_bridge is not installed")
-@pytest.mark.parametrize(("encoding", "rows", "expected", "tolerance", "rim"), CASES, ids=[c[0] for c in CASES])
-def test_with_the_real_cv_bridge(monkeypatch, encoding, rows, expected, tolerance, rim):
-    module: ModuleType = sys.modules["cv_bridge"]
-    monkeypatch.setattr(image_conversion, "CvBridge", module.CvBridge)
-    assert_same_picture(to_array(message(rows, encoding, 5)), expected, tolerance, rim)
+class TestWithTheRealCvBridge:
+    @pytest.fixture(autouse=True)
+    def _real(self, _own_converter, monkeypatch):
+        monkeypatch.setattr(image_conversion, "CvBridge", sys.modules["cv_bridge"].CvBridge)
+
+    @pytest.mark.parametrize("padding", [0, 5, 12])
+    @pytest.mark.parametrize(("encoding", "rows", "expected", "tolerance", "rim"), CASES, ids=[c[0] for c in CASES])
+    def test_8_bit_encodings(self, encoding, rows, expected, tolerance, rim, padding):
+        assert_same_picture(to_array(message(rows, encoding, padding)), expected, tolerance, rim)
+
+    @pytest.mark.parametrize("big_endian", [False, True], ids=["little", "big"])
+    def test_16_bits(self, big_endian):
+        rows = bytes_of(wide(grey()).astype(">u2" if big_endian else "<u2"))
+        assert_same_picture(to_array(message(rows, "mono16", 4, big_endian)), grey(), 0)
