@@ -7,7 +7,7 @@ size and their number, so that what is compared differs in nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +38,7 @@ class Person:
         begin_s: from when on.
         square: left, top and side in px of the clip, wide enough for all of the person's movements.
         face_share: height of the face over the side of the square.
-        mirrored: a person the detector has not seen elsewhere in the picture.
+        mirrored: seen in a mirror, and so another picture than that of the same person elsewhere.
     """
 
     clip: str
@@ -140,23 +140,17 @@ def _played(person: Person, media: Path, num_frames: int) -> list[Image]:
     if person.clip == "sample":
         begin = round(person.begin_s * SAMPLE_RATE_HZ)
         return [sample_frame(begin + int(i * SAMPLE_RATE_HZ / RATE_HZ)) for i in range(num_frames)]
-    images, rate_hz = _clip(media / person.clip)
+    capture = cv2.VideoCapture(str(media / person.clip))
+    rate_hz = capture.get(cv2.CAP_PROP_FPS) or RATE_HZ
     begin = int(person.begin_s * rate_hz)
-    return [images[min(begin + int(i * rate_hz / RATE_HZ), len(images) - 1)] for i in range(num_frames)]
-
-
-@lru_cache(maxsize=4)
-def _clip(path: Path) -> tuple[Sequence[Image], float]:
-    capture = cv2.VideoCapture(str(path))
-    images = []
-    while True:
+    wanted = [begin + int(i * rate_hz / RATE_HZ) for i in range(num_frames)]
+    images: list[Image] = []
+    for index in range(wanted[-1] + 1):
         there, image = capture.read()
         if not there:
-            break
-        images.append(image)
-    if not images:
-        raise FileNotFoundError(f"expected a video at {path}, got nothing that decodes")
-    return images, float(capture.get(cv2.CAP_PROP_FPS))
+            raise FileNotFoundError(f"expected {wanted[-1] + 1} frames in {media / person.clip}, got {index}")
+        images += [image] * wanted.count(index)
+    return images
 
 
 def _backgrounds(width: int, height: int) -> list[Image]:
@@ -164,8 +158,8 @@ def _backgrounds(width: int, height: int) -> list[Image]:
     rng = np.random.default_rng(7)
     picture = np.linspace(110, 50, height, dtype=np.float32)[:, None, None] * np.ones((1, width, 3), np.float32)
     for columns, strength in ((8, 28.0), (32, 12.0), (128, 5.0)):
-        shapes = rng.normal(0, strength, (max(2, columns * height // width), columns, 3)).astype(np.float32)
-        picture += cv2.resize(shapes, (width, height), interpolation=cv2.INTER_CUBIC)
+        shapes = rng.normal(0, strength, (max(2, columns * height // width), columns)).astype(np.float32)
+        picture += cv2.resize(shapes, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
     noises = (rng.normal(0, 2, picture.shape).astype(np.float32) for _ in range(_NUM_NOISES))
     return [np.clip(picture + noise, 0, 255).astype(np.uint8) for noise in noises]
 
