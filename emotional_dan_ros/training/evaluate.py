@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
+from emotional_dan_ros.training.class_prior import PriorPoint
 from emotional_dan_ros.training.evaluation import Alignment, Predictions, predict, summarise
 from emotional_dan_ros.training.metrics import softmax
 from emotional_dan_ros.training.npz_sources import read_votes
@@ -41,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="crop by the file's landmarks, by the whole image, or by the image and then the landmarks found",
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--out", type=Path, help="folder for confusion matrix and reliability diagram (PNG)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for confusion matrices, reliability diagram and, with --votes, the curve of the class prior (PNG)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -118,7 +123,7 @@ def write_json(path: Path, figures: dict[str, Any]) -> None:
 def write_pictures(out: Path, figures: dict[str, Any], faces: Faces, predictions: Predictions) -> None:
     """Confusion matrices and the reliability diagram as PNG in ``out``."""
     from emotional_dan_ros.core.labels import VALENCE_NAMES
-    from emotional_dan_ros.training.evaluation_plots import plot_confusion, plot_reliability
+    from emotional_dan_ros.training.evaluation_plots import plot_confusion, plot_prior_curve, plot_reliability
 
     out.mkdir(parents=True, exist_ok=True)
     title = f"{figures['weights']}: accuracy {figures['accuracy']:.3f}"
@@ -130,6 +135,9 @@ def write_pictures(out: Path, figures: dict[str, Any], faces: Faces, predictions
         crowd = figures["ferplus"]
         title = f"{figures['weights']}, FER+ majority: accuracy {crowd['accuracy']:.3f}"
         plot_confusion(out / "confusion_ferplus.png", crowd["confusion"], EMOTION_NAMES, title)
+        points = [PriorPoint(**point) for point in crowd["class_prior"]]
+        title = f"{figures['weights']}: what the class prior trades"
+        plot_prior_curve(out / "class_prior.png", points, (figures["accuracy"], crowd["accuracy"]), title)
     truth = faces.emotion[predictions.indices]
     title = f"{figures['weights']}: ECE {figures['ece_before_temperature']:.3f} before, {figures['ece']:.3f} after"
     plot_reliability(out / "reliability.png", softmax(predictions.logits), predictions.probabilities, truth, title)

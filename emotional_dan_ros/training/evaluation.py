@@ -18,6 +18,7 @@ from emotional_dan_ros.core.labels import EMOTION_NAMES, VALENCE_NAMES, valence_
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.losses import landmark_error
 from emotional_dan_ros.training import metrics
+from emotional_dan_ros.training.class_prior import prior_curve
 from emotional_dan_ros.training.targets import Faces
 
 #: Landmark errors above this share of the inter-pupil distance count as failures (300-W's convention).
@@ -200,6 +201,7 @@ def summarise(
             **asdict(crowd),
             "ece_before_temperature": metrics.expected_calibration_error(uncalibrated[usable], winner[usable]),
             "three_class": asdict(folded),
+            "class_prior": [asdict(p) for p in prior_curve(predictions.logits, truth, votes[chosen])],
         }
     return result
 

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
+from emotional_dan_ros.training.class_prior import PriorPoint
 from emotional_dan_ros.training.metrics import reliability
 
 
@@ -61,5 +62,37 @@ def plot_reliability(
     axes.set_ylim(0, 1)
     axes.set_title(title)
     axes.legend()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def plot_prior_curve(path: Path, points: list[PriorPoint], shipped: tuple[float, float], title: str) -> None:
+    """Save what the class prior does as PNG.
+
+    Args:
+        path: of the PNG.
+        points: of `prior_curve`.
+        shipped: accuracies (file's labels, FER+ majority) with the prior the weights carry.
+        title: above the picture.
+    """
+    figure, (accuracies, recalls) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    accuracies.plot([100 * p.labels for p in points], [100 * p.majority for p in points], marker="o", markersize=4)
+    for point in points:
+        where = (100 * point.labels, 100 * point.majority)
+        accuracies.annotate(f"{point.shift:g}", where, xytext=(5, 4), textcoords="offset points", fontsize=8)
+    accuracies.plot(100 * shipped[0], 100 * shipped[1], marker="*", markersize=14, linestyle="", label="these weights")
+    accuracies.set_xlabel("right by the file's labels, %")
+    accuracies.set_ylabel("right by FER+ majority, %")
+    accuracies.legend(loc="lower left")
+    accuracies.grid(alpha=0.3)
+    for name, marker in zip(points[0].recall, "osv", strict=True):
+        known = [(p.shift, 100 * value) for p in points if (value := p.recall[name]) is not None]
+        if known:
+            recalls.plot(*zip(*known, strict=True), marker=marker, label=name)
+    recalls.set_xlabel("prior moved towards that of the votes by")
+    recalls.set_ylabel("recall by FER+ majority, %")
+    recalls.legend()
+    recalls.grid(alpha=0.3)
+    figure.suptitle(title)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.explanation import paint_map
 from emotional_dan_ros.core.geometry import invert_affine
+from emotional_dan_ros.core.heat_maps import paint_map
 from emotional_dan_ros.core.labels import Emotion
 from emotional_dan_ros.training.explanations import MeanMaps
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotional_dan_ros import cli
-from emotional_dan_ros.core.explanation import CropExplainer, paint_map
+from emotional_dan_ros.core.explanation import CropExplainer
+from emotional_dan_ros.core.heat_maps import paint_map
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN, Output
