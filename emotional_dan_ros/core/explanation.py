@@ -1,4 +1,4 @@
-"""Where the network looks: maps on aligned crops, and maps as pictures."""
+"""Where the network looks: maps on aligned crops and on the faces of a frame."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotional_dan_ros.core.images import as_bgr
+from emotional_dan_ros.core.heat_maps import paint_map as paint_map
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
-from emotional_dan_ros.core.types import CROP_SIZE_PX
+from emotional_dan_ros.core.types import CROP_SIZE_PX, FaceMap, FrameEmotions, FrameFaces, FrameMaps
 from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, GradCam, Method
 from emotional_dan_ros.model.preprocess import prepare_crops
-
-#: How far a map covers the photograph where it is 1.
-_OPACITY = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +60,34 @@ class CropExplainer:
         probabilities = self.recognizer.predict_crops(crops).probabilities
         # The likeliest is not always that of the largest logit: the prior of the weights counts too.
         chosen = probabilities.argmax(axis=1) if emotions is None else emotions
-        classes = torch.as_tensor(chosen, dtype=torch.int64, device=self.recognizer.device)
-        return CropExplanation(to_crop(self.grad_cam(self.prepare(crops), classes).maps), probabilities)
+        return CropExplanation(self.maps(crops, chosen), probabilities)
+
+    def maps(self, crops: NDArray[np.uint8], emotions: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Maps for the emotions asked for, float32 (N, 112, 112), without recognising again.
+
+        Args:
+            crops: uint8 (N, 112, 112), at least one.
+            emotions: int (N,).
+        """
+        classes = torch.as_tensor(emotions, dtype=torch.int64, device=self.recognizer.device)
+        return to_crop(self.grad_cam(self.prepare(crops), classes).maps)
+
+    def explain_frame(self, faces: FrameFaces, emotions: FrameEmotions) -> FrameMaps:
+        """Say for each face of a frame what spoke for its likeliest emotion.
+
+        Args:
+            faces: of the frame.
+            emotions: what was recognised of these faces, in the same order.
+        """
+        chosen = [state.emotion for state in emotions.states]
+        maps: tuple[FaceMap, ...] = ()
+        if chosen:
+            heats = self.maps(np.stack([face.crop for face in faces.faces]), np.array(chosen, dtype=np.int64))
+            maps = tuple(
+                FaceMap(face.track_id, emotion, face.crop_from_source, np.rint(255 * heat).astype(np.uint8))
+                for face, emotion, heat in zip(faces.faces, chosen, heats, strict=True)
+            )
+        return FrameMaps(faces.stamp_ns, faces.frame_id, faces.image_wh, emotions.model_name, maps)
 
 
 def to_crop(maps: Tensor) -> NDArray[np.float32]:
@@ -72,19 +95,3 @@ def to_crop(maps: Tensor) -> NDArray[np.float32]:
     size = (CROP_SIZE_PX, CROP_SIZE_PX)
     resized = [cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in maps.cpu().numpy()]
     return np.stack(resized).astype(np.float32) if resized else np.zeros((0, *size), np.float32)
-
-
-def paint_map(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Lay a map over an image: clear where it is 0, blue over green to red where it is higher.
-
-    Args:
-        image: uint8 (H, W, 3) BGR or (H, W) grey.
-        heat: (H, W), 0 .. 1.
-
-    Returns:
-        uint8 (H, W, 3) BGR, a new array.
-    """
-    base = as_bgr(image).astype(np.float32)
-    colours = cv2.applyColorMap(np.rint(255 * heat).clip(0, 255).astype(np.uint8), cv2.COLORMAP_JET)
-    weight = (_OPACITY * heat[..., None]).astype(np.float32)
-    return np.rint((1 - weight) * base + weight * colours).astype(np.uint8)

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotional_dan_ros.core.heat_maps import paint_face_maps
 from emotional_dan_ros.core.labels import Emotion
-from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, EmotionState, FrameEmotions
+from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, EmotionState, FaceMap, FrameEmotions
 
 #: Okabe and Ito (2008), "Color Universal Design", without black, as BGR; ordered so that neighbours also
 #: differ in lightness.
@@ -59,13 +60,15 @@ def draw_overlay(
     image_bgr: NDArray[np.uint8],
     emotions: FrameEmotions | None,
     active: Sequence[AnomalyEvent] = (),
+    maps: Sequence[FaceMap] = (),
 ) -> NDArray[np.uint8]:
-    """Return a copy of the image with boxes, ids, landmarks, top emotions and anomalies.
+    """Return a copy of the image with boxes, ids, landmarks, top emotions, anomalies and maps.
 
     Args:
         image_bgr: uint8 (H, W, 3).
         emotions: of this frame, or None where they are not known.
         active: events that go on (phase END is left out); shown as banners along the lower edge.
+        maps: where the network looked in this frame; laid over the faces, under everything else.
 
     Raises:
         ValueError: the image is not uint8 (H, W, 3).
@@ -73,6 +76,7 @@ def draw_overlay(
     if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
         raise ValueError(f"expected uint8 (H, W, 3), got {image_bgr.dtype} {image_bgr.shape}")
     canvas = np.ascontiguousarray(image_bgr).copy()
+    paint_face_maps(canvas, maps)
     states = emotions.states if emotions is not None else ()
     for state in states:
         _draw_face(canvas, state)

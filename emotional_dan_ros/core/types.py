@@ -117,6 +117,34 @@ class FrameEmotions:
     states: tuple[EmotionState, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceMap:
+    """Where EmotionalDAN looked when it recognised the emotion of one face (EmotionMap.msg).
+
+    Attributes:
+        track_id: as in `Face`.
+        emotion: the one that the map speaks for.
+        map_from_source: float32 (2, 3) affine: map px = A @ [x, y, 1] of source px.
+        heat: uint8 (CROP_SIZE_PX, CROP_SIZE_PX): 0 where nothing spoke for the emotion, the higher the more.
+    """
+
+    track_id: int
+    emotion: Emotion
+    map_from_source: NDArray[np.float32]
+    heat: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameMaps:
+    """The maps of all faces of one camera frame (EmotionMapArray.msg)."""
+
+    stamp_ns: int
+    frame_id: str
+    image_wh: tuple[int, int]
+    model_name: str
+    maps: tuple[FaceMap, ...] = ()
+
+
 class AnomalyKind(IntEnum):
     """What kind of unexpected expression (EmotionAnomaly.msg)."""
 

@@ -65,6 +65,19 @@ def test_probabilities_follow_temperature_and_prior_by_hand(tiny):
     assert lifted.sum() == pytest.approx(1.0)
 
 
+def test_a_prior_ratio_multiplies_by_hand(tiny):
+    crops = np.zeros((1, CROP_SIZE_PX, CROP_SIZE_PX), np.uint8)
+    recognizer = tiny()
+    recognizer.set_prior_ratio([1, 0.5, 1, 1, 3, 1, 1])
+    # 0.1, 0.4 * 0.5, 0.1, 0.1, 0.1 * 3, 0.1, 0.1 sum to exactly 1.
+    assert recognizer.predict_crops(crops).probabilities[0] == pytest.approx([0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.1])
+    recognizer.set_prior_ratio([1] * 7)
+    assert recognizer.predict_crops(crops).probabilities[0] == pytest.approx([0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1])
+    for wrong in ([1] * 6, [1, 1, 0, 1, 1, 1, 1], [1, 1, -1, 1, 1, 1, 1], [1, 1, float("inf"), 1, 1, 1, 1]):
+        with pytest.raises(UserError, match="expected 7 positive numbers"):
+            recognizer.set_prior_ratio(wrong)
+
+
 def test_states_keep_order_ids_and_fold_into_three_classes(tiny):
     frame = FrameFaces(7, "cabin", (640, 480), (_face(3), _face(1, value=1)))
     result = tiny().recognize(frame)
