@@ -8,10 +8,12 @@ from pathlib import Path
 from rosbags.rosbag2 import Reader
 
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.tracking import FaceTracker
 from emotional_dan_ros.core.types import FrameEmotions
 from emotional_dan_ros.offline import bag_messages as messages
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline
 from emotional_dan_ros.offline.inputs import Input, OrderedFrames, is_bag_spec
+from emotional_dan_ros.offline.records import identified
 
 
 def emotion_frames(job: Input, make_pipeline: Callable[[], FramePipeline]) -> Iterator[FrameEmotions]:
@@ -28,8 +30,9 @@ def emotion_frames(job: Input, make_pipeline: Callable[[], FramePipeline]) -> It
         yield from _recorded(path, topic)
         return
     with job.open() as source, make_pipeline() as pipeline:
-        for record in pipeline.process(OrderedFrames(source)):
-            yield _parsed(record.emotions)
+        tracker = FaceTracker(pipeline.config.tracker)
+        for _, emotions in identified(pipeline.process(OrderedFrames(source)), tracker):
+            yield emotions
 
 
 def _emotion_topic(path: Path) -> str | None:

@@ -1,8 +1,8 @@
-"""From a finished journal to the outputs; each appears under its name only when it is whole."""
+"""From the records of all frames to the outputs; each appears under its name only when it is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
+from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.render import draw_overlay
+from emotional_dan_ros.core.tracking import FaceTracker, TrackerConfig
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions, FrameFaces
-from emotional_dan_ros.offline import bag_messages as messages
 from emotional_dan_ros.offline.atomic import whole_or_nothing
 from emotional_dan_ros.offline.history import History
 from emotional_dan_ros.offline.inputs import OrderedFrames
-from emotional_dan_ros.offline.journal import FrameRecord, Journal
 from emotional_dan_ros.offline.mcap_writer import ResultBag
+from emotional_dan_ros.offline.records import FrameRecord, identified
 from emotional_dan_ros.offline.report import write_report
 from emotional_dan_ros.offline.table import open_table
 from emotional_dan_ros.offline.thumbnails import Explain, collect
@@ -40,6 +41,8 @@ class OutputConfig:
         video: write the annotated video.
         images: put the images and the annotated images into the bag, as JPEG.
         merge: copy the topics of an input bag into the bag.
+        crops: put the aligned face crops into the bag; the records must hold them.
+        tracker: how passengers are told apart.
         monitor: settings of the anomaly monitor.
     """
 
@@ -47,6 +50,8 @@ class OutputConfig:
     video: bool
     images: bool
     merge: bool
+    crops: bool
+    tracker: TrackerConfig
     monitor: MonitorConfig
 
     @property
@@ -73,25 +78,45 @@ class _Active:
         return list(self._events.values())
 
 
-def judged(journal: Journal, config: MonitorConfig) -> Iterator[tuple[FrameRecord, FrameEmotions, list[AnomalyEvent]]]:
-    """Yield each record with its emotions and the events the monitor raises at it.
+#: Gives the records of all frames from the first on, as often as it is called.
+Records = Callable[[], Iterator[FrameRecord]]
+#: Faces and emotions of the known passengers of a frame, and the events at it.
+Judged = tuple[FrameFaces, FrameEmotions, list[AnomalyEvent]]
+
+
+def judged(records: Records, config: OutputConfig) -> Iterator[Judged]:
+    """Yield each frame with the events the monitor raises at it.
 
     The last frame also carries the ENDs of the events that were still open.
     """
-    monitor = AnomalyMonitor(config)
-    held: tuple[FrameRecord, FrameEmotions, list[AnomalyEvent]] | None = None
-    for record in journal.read():
+    monitor = AnomalyMonitor(config.monitor)
+    held: Judged | None = None
+    for faces, emotions in identified(records(), FaceTracker(config.tracker)):
         if held is not None:
             yield held
-        frame = _emotions(record)
-        held = (record, frame, list(monitor.update(frame)))
+        held = (faces, emotions, list(monitor.update(emotions)))
     if held is not None:
         held[2].extend(monitor.close("the recording ended"))
         yield held
 
 
+def _with_images(frames: OrderedFrames, judgements: Iterable[Judged]) -> Iterator[tuple[NDArray[np.uint8], Judged]]:
+    """Yield each frame with its image; frames that were not processed are passed over.
+
+    Raises:
+        UserError: the input has changed since its frames were processed.
+    """
+    images = iter(frames)
+    for judgement in judgements:
+        stamp_ns = judgement[0].stamp_ns
+        image = next((image for image_ns, image, _ in images if image_ns == stamp_ns), None)
+        if image is None:
+            raise UserError(f"expected the image of {stamp_ns} ns again, got none; process the changed input anew")
+        yield image, judgement
+
+
 def write_bag_and_table(
-    journal: Journal,
+    records: Records,
     folder: Path,
     config: OutputConfig,
     frames: OrderedFrames | None,
@@ -100,7 +125,7 @@ def write_bag_and_table(
     """Write the bag and the table; return what happened.
 
     Args:
-        journal: complete.
+        records: of all frames.
         folder: of the outputs.
         config: which.
         frames: the input once more, where its images are wanted in the bag.
@@ -110,29 +135,38 @@ def write_bag_and_table(
     with ExitStack() as stack:
         bag = stack.enter_context(ResultBag(stack.enter_context(whole_or_nothing(folder / BAG_NAME))))
         table = stack.enter_context(open_table(stack.enter_context(whole_or_nothing(folder / config.table_name))))
-        images = iter(frames) if frames is not None else None
-        for record, frame, events in judged(journal, config.monitor):
-            if images is not None:
-                stamp_ns, image, frame_id = next(images)
-                bag.write_image(image, stamp_ns, frame_id)
-                active.take(events)
-                bag.write_image(draw_overlay(image, frame, active.events), stamp_ns, frame_id, OVERLAY_TOPIC)
-            bag.write_serialized("/faces", record.stamp_ns, record.faces)
-            bag.write_serialized("/emotions", record.stamp_ns, record.emotions)
-            table.add(frame)
-            history.add(frame)
+
+        def take(judgement: Judged) -> None:
+            faces, emotions, events = judgement
+            bag.write_faces(faces, config.crops)
+            bag.write_emotions(emotions)
+            table.add(emotions)
+            history.add(emotions)
             for event in events:
                 bag.write_anomaly(event)
                 history.add_event(event)
+
+        if frames is None:
+            for judgement in judged(records, config):
+                take(judgement)
+        else:
+            for image, judgement in _with_images(frames, judged(records, config)):
+                faces, emotions, events = judgement
+                active.take(events)
+                overlay = draw_overlay(image, emotions, active.events)
+                bag.write_image(image, faces.stamp_ns, faces.frame_id)
+                bag.write_image(overlay, faces.stamp_ns, faces.frame_id, OVERLAY_TOPIC)
+                take(judgement)
         if copy_topics is not None:
             copy_topics(bag)
     return history
 
 
 def write_report_of(
-    journal: Journal,
+    records: Records,
     path: Path,
     title: str,
+    config: OutputConfig,
     history: History,
     frames: OrderedFrames,
     problems: Sequence[str],
@@ -140,26 +174,16 @@ def write_report_of(
 ) -> None:
     """Write the report; where there are anomalies, the input is decoded once more for their pictures."""
     spans = history.spans()
-    thumbnails = collect(spans, _with_images(journal, frames), explain) if spans else []
-    model_name = next((_emotions(record).model_name for record in journal.read()), "")
+    pictures = ((faces, image) for image, (faces, _, _) in _with_images(frames, judged(records, config)))
+    thumbnails = collect(spans, pictures, explain) if spans else []
+    model_name = next((record.emotions.model_name for record in records()), "")
     write_report(path, title, history, thumbnails, problems, model_name)
 
 
-def _with_images(journal: Journal, frames: OrderedFrames) -> Iterator[tuple[FrameFaces, NDArray[np.uint8]]]:
-    store = messages.typestore()
-    for record, (_, image, _) in zip(journal.read(), frames, strict=False):
-        yield messages.to_frame_faces(store.deserialize_cdr(record.faces, messages.FACE_ARRAY)), image
-
-
-def _emotions(record: FrameRecord) -> FrameEmotions:
-    message = messages.typestore().deserialize_cdr(record.emotions, messages.EMOTION_STATE_ARRAY)
-    return messages.to_frame_emotions(message)
-
-
-def write_video(journal: Journal, path: Path, frames: OrderedFrames, rate_hz: float, config: MonitorConfig) -> None:
-    """Decode the input once more and draw what the journal says onto it."""
+def write_video(records: Records, path: Path, frames: OrderedFrames, rate_hz: float, config: OutputConfig) -> None:
+    """Decode the input once more and draw what was seen onto it."""
     active = _Active()
     with whole_or_nothing(path, optional=True) as unfinished, VideoWriter(unfinished, rate_hz) as video:
-        for (_, frame, events), (stamp_ns, image, _) in zip(judged(journal, config), frames, strict=False):
+        for image, (faces, emotions, events) in _with_images(frames, judged(records, config)):
             active.take(events)
-            video.write(stamp_ns, draw_overlay(image, frame, active.events))
+            video.write(faces.stamp_ns, draw_overlay(image, emotions, active.events))

@@ -14,15 +14,17 @@ from typing import Any
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.weights import weights_path
+from emotional_dan_ros.offline.engine import EmbeddedEngine
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline, PipelineConfig
 from emotional_dan_ros.offline.inputs import expand, fingerprint
 from emotional_dan_ros.offline.job import Outcome, run_job
+from emotional_dan_ros.offline.maps import MapPainter
 from emotional_dan_ros.offline.outputs import OutputConfig
 from emotional_dan_ros.offline.table import default_format
 
 EXIT_INCOMPLETE = 1
 #: Changes when results of the same input would; such results are not mixed.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,29 +50,37 @@ def run(args: argparse.Namespace) -> int:
     """Process every input; returns 0 if all were processed without a loss, else 1."""
     jobs = expand(args.inputs, args.topic)
     pipeline_config = PipelineConfig(weights=args.weights, device=args.device, with_crops=args.crops)
-    output_config = OutputConfig(args.table or default_format(), args.video, args.images, args.merge, MonitorConfig())
+    output_config = OutputConfig(
+        table=args.table or default_format(),
+        video=args.video,
+        images=args.images,
+        merge=args.merge,
+        crops=args.crops,
+        tracker=pipeline_config.tracker,
+        monitor=MonitorConfig(),
+    )
     settings = _settings(pipeline_config, output_config)
     AnomalyMonitor(output_config.monitor)  # what is wrong with it is told now, and not after the last frame
 
-    def make_pipeline() -> FramePipeline:
-        return FramePipeline(pipeline_config)
-
+    explain = MapPainter(args.weights, args.device)
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
-    for job in jobs:
-        line = ProgressLine(job.name)
-        try:
-            # Opening comes before identifying: what is missing is told as such.
-            with job.open():
-                pass
-            run_id = fingerprint(job.identity(), settings)
-            outcome = run_job(job, args.out / job.name, run_id, make_pipeline, output_config, line.show, args.force)
-        except (UserError, OSError) as error:
-            failures[job.spec] = " ".join(str(error).split())
-            line.end(f"failed: {failures[job.spec]}")
-            continue
-        line.end("was already done" if outcome.was_done else _in_words(outcome))
-        outcomes.append(outcome)
+    with EmbeddedEngine(lambda: FramePipeline(pipeline_config)) as engine:
+        for job in jobs:
+            line = ProgressLine(job.name)
+            try:
+                # Opening comes before identifying: what is missing is told as such.
+                with job.open():
+                    pass
+                run_id = fingerprint(job.identity(), settings)
+                folder = args.out / job.name
+                outcome = run_job(job, folder, run_id, engine, output_config, explain, line.show, args.force)
+            except (UserError, OSError) as error:
+                failures[job.spec] = " ".join(str(error).split())
+                line.end(f"failed: {failures[job.spec]}")
+                continue
+            line.end("was already done" if outcome.was_done else _in_words(outcome))
+            outcomes.append(outcome)
     return _summarise(outcomes, failures, args.out)
 
 
