@@ -13,8 +13,8 @@ from emotional_dan_ros.core import mtcnn
 from emotional_dan_ros.core.boxes import box_sides, non_maximum_suppression, shift_by_offsets, to_squares
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.image_pyramid import ImagePyramid
-from emotional_dan_ros.core.images import as_bgr
+from emotional_dan_ros.core.image_pyramid import ImagePyramid, cut_squares
+from emotional_dan_ros.core.images import as_bgr, check_image
 from emotional_dan_ros.core.types import Detection
 
 #: Overlap above which the weaker of two boxes goes: among the proposals of one scale, among those of
@@ -104,6 +104,37 @@ class FaceDetector:
         boxes = self._refine(pyramid, boxes)
         return self._finish(pyramid, boxes)
 
+    @torch.inference_mode()
+    def verify(self, image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> tuple[Detection | None, ...]:
+        """Look for faces again where they were a moment ago, all in one batch.
+
+        The second network brings each box onto its face, the third judges and measures it. That takes a few
+        percent of the time of `detect` and finds a face that moved by up to about a quarter of its side.
+
+        Args:
+            image: as for `detect`.
+            boxes_xyxy: float32 (N, 4), where the faces were, px of this image.
+
+        Returns:
+            For each box its face, or None where there is none any more.
+
+        Raises:
+            UserError: as for `detect`.
+        """
+        check_image(image)
+        result: list[Detection | None] = [None] * len(boxes_xyxy)
+        boxes, crops, refined = cut_squares(image, to_squares(boxes_xyxy), mtcnn.REFINE_CROP_PX)
+        if len(boxes) == 0:
+            return tuple(result)
+        _, offsets = (t.cpu().numpy() for t in self._nets.refine(self._to_device(crops)))
+        squares = to_squares(shift_by_offsets(boxes, offsets))
+        boxes, crops, judged = cut_squares(image, squares, mtcnn.OUTPUT_CROP_PX)
+        if len(boxes) == 0:
+            return tuple(result)
+        for index, face in zip(refined[judged], self._judge(boxes, crops, image.shape[1::-1]), strict=True):
+            result[index] = face
+        return tuple(result)
+
     def _propose(self, pyramid: ImagePyramid) -> NDArray[np.float32]:
         """First stage: squares (N, 4) in source px that may hold a face, strongest first."""
         threshold = _logit(self.config.thresholds[0])
@@ -149,19 +180,28 @@ class FaceDetector:
         boxes, crops = pyramid.crops(boxes, mtcnn.OUTPUT_CROP_PX)
         if len(boxes) == 0:
             return ()
+        faces = [face for face in self._judge(boxes, crops, pyramid.image_wh) if face is not None]
+        faces.sort(key=lambda face: -face.score)
+        if not faces:
+            return ()
+        # Over the boxes as clipped: what of a face is outside the image nobody sees.
+        kept = non_maximum_suppression(np.stack([face.box_xyxy for face in faces]), _OVERLAP_OF_FACES, True)
+        return tuple(faces[i] for i in kept)
+
+    def _judge(
+        self, boxes: NDArray[np.float32], crops: NDArray[np.uint8], image_wh: tuple[int, ...]
+    ) -> list[Detection | None]:
+        """Third stage: the face in each crop, uint8 (N, 48, 48, 3), of the squares (N, 4); None for no face."""
         logits, offsets, points = (t.cpu().numpy() for t in self._nets.output(self._to_device(crops)))
-        best = _best_first(logits, self.config.thresholds[2])
         # From distances to the box's edge to px whose centres are at integers; without that half px the
         # keypoints of mirrored images lie half a px off (mean over ten photographs).
-        keypoints = boxes[best, None, :2] + points[best] * box_sides(boxes[best])[:, None, :] - 0.5
-        faces = shift_by_offsets(boxes[best], offsets[best])
-        clipped = np.clip(faces, 0.0, np.tile(np.array(pyramid.image_wh, np.float32), 2))
-        kept = non_maximum_suppression(faces, _OVERLAP_OF_FACES, over_smaller=True)
-        return tuple(
-            Detection(clipped[i], 1.0 / (1.0 + math.exp(-float(logits[best[i]]))), keypoints[i])
-            for i in kept
-            if (box_sides(clipped[i]) > 1.0).all()
-        )
+        keypoints = boxes[:, None, :2] + points * box_sides(boxes)[:, None, :] - 0.5
+        faces = np.clip(shift_by_offsets(boxes, offsets), 0.0, np.tile(np.array(image_wh, np.float32), 2))
+        is_face = (logits > _logit(self.config.thresholds[2])) & (box_sides(faces) > 1.0).all(axis=1)
+        return [
+            Detection(faces[i], 1.0 / (1.0 + math.exp(-float(logits[i]))), keypoints[i]) if is_face[i] else None
+            for i in range(len(boxes))
+        ]
 
     def _to_device(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """uint8 (N, H, W, 3) as float (N, 3, H, W) over the same channels-last memory order."""

@@ -1,7 +1,8 @@
-"""One image at many sizes, each made once and only where it is asked for."""
+"""One image at many sizes, each made once and only where it is asked for; squares cut out of an image."""
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import cv2
@@ -71,6 +72,45 @@ class ImagePyramid:
                 break
             self._halvings.append(_resized(self._halvings[-1], width // 2, height // 2))
         return self._halvings[min(wanted, len(self._halvings) - 1)]
+
+
+def cut_squares(
+    image: Image, squares_xyxy: NDArray[np.float32], side_px: int
+) -> tuple[NDArray[np.float32], Image, NDArray[np.intp]]:
+    """Cut a few squares straight out of an image and bring them to one size; what lies outside is black.
+
+    Other than with `ImagePyramid` no px outside the squares is touched.
+
+    Args:
+        image: uint8 BGR (H, W, 3) or grey (H, W).
+        squares_xyxy: float32 (N, 4).
+        side_px: side of the crops.
+
+    Returns:
+        The squares that touch the image as they were cut (whole px), float32 (M, 4); their crops, uint8
+        (M, side_px, side_px, 3) BGR; and which of the N they are, (M,).
+    """
+    kept, crops, indices = [], [], []
+    for index, (x0, y0, x1, y1) in enumerate(squares_xyxy.tolist()):
+        # A side that can be halved without a rest: the mean over 2x2 px is the cheapest resampling there is.
+        num_halvings = max(0, math.floor(math.log2(max(x1 - x0, 1.0) / side_px)))
+        unit = 2**num_halvings
+        side = max(1, round((x1 - x0) / unit)) * unit
+        left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+        cut = _cut(image, left, top, left + side, top + side)
+        if cut is None:
+            continue
+        for _ in range(num_halvings):
+            side //= 2
+            cut = cast("Image", cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA))
+        cut = cast("Image", cv2.resize(cut, (side_px, side_px), interpolation=cv2.INTER_LINEAR))
+        side *= unit
+        kept.append((left, top, left + side, top + side))
+        crops.append(cut if cut.ndim == 3 else cast("Image", cv2.cvtColor(cut, cv2.COLOR_GRAY2BGR)))
+        indices.append(index)
+    if not kept:
+        return np.zeros((0, 4), np.float32), np.zeros((0, side_px, side_px, 3), np.uint8), np.zeros(0, np.intp)
+    return np.array(kept, np.float32), np.stack(crops), np.array(indices, np.intp)
 
 
 def _cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image | None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from emotional_dan_ros.core.errors import UserError
 
-#: Between frames further apart than this a face cannot be followed; the later one is a keyframe.
-MAX_GAP_NS = 250_000_000
+#: From one keyframe to the next, in frames, where nothing else is asked for.
+DEFAULT_DETECTION_INTERVAL = 10
+#: However many frames that are: a keyframe is never further from the one before than this (unless no frame came).
+#: A face that comes into the picture of a slow camera is found as soon, and none is followed over a large gap.
+MAX_KEYFRAME_AGE_NS = 500_000_000
 
 
 class KeyframeSchedule:
-    """Every n-th frame, counted anew after a gap in time or a jump back.
+    """Every n-th frame, or earlier where the last keyframe would get too old; anew after a jump back in time.
 
     Args:
         interval: from one keyframe to the next, in frames; 1 makes each frame one.
@@ -27,15 +30,23 @@ class KeyframeSchedule:
         if interval < 1:
             raise UserError(f"expected detection_interval of at least 1, got {interval}; do set 1 or more")
         self.interval = interval
+        self._keyframe_ns = 0
         self._last_ns: int | None = None
         self._since = 0
 
     def is_keyframe(self, stamp_ns: int) -> bool:
         """Take the stamp of the next frame and say whether it is a keyframe; the first one is."""
-        starts_anew = self._last_ns is None or not 0 <= stamp_ns - self._last_ns <= MAX_GAP_NS
+        self._since += 1
+        result = (
+            self._last_ns is None
+            or stamp_ns < self._last_ns
+            or self._since >= self.interval
+            or stamp_ns - self._keyframe_ns >= MAX_KEYFRAME_AGE_NS
+        )
         self._last_ns = stamp_ns
-        self._since = 0 if starts_anew else (self._since + 1) % self.interval
-        return self._since == 0
+        if result:
+            self._keyframe_ns, self._since = stamp_ns, 0
+        return result
 
     def reset(self) -> None:
         """The next frame is the first."""

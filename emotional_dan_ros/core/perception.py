@@ -14,16 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.alignment import crop_transform, warp_crop
+from emotional_dan_ros.core.following import FaceFollower, FollowingDetector
 from emotional_dan_ros.core.images import check_image
 from emotional_dan_ros.core.types import UNIDENTIFIED, Detection, Face, FrameFaces
-
-
-class Detector(Protocol):
-    """Finds faces in one image; `FaceDetector` is one."""
-
-    def detect(self, image: NDArray[np.uint8]) -> Sequence[Detection]:
-        """Faces of a uint8 BGR (H, W, 3) or grey (H, W) image."""
-        ...
 
 
 class Tracker(Protocol):
@@ -39,21 +32,34 @@ class Tracker(Protocol):
 
 
 class FaceFinder:
-    """Detects, aligns and crops; passengers are not told apart.
+    """Detects, follows, aligns and crops; passengers are not told apart.
 
     Args:
-        detector: finds the faces of one image.
+        detector: finds faces and finds them again.
+        detection_interval: from one keyframe to the next, in frames; 1 detects on every frame.
+
+    Raises:
+        UserError: an interval below 1.
     """
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
+    def __init__(self, detector: FollowingDetector, detection_interval: int = 1) -> None:
+        self._follower = FaceFollower(detector, detection_interval)
+
+    @property
+    def detection_interval(self) -> int:
+        """From one keyframe to the next, in frames."""
+        return self._follower.detection_interval
+
+    def reset(self) -> None:
+        """The next frame is a keyframe."""
+        self._follower.reset()
 
     def find(self, image: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> FrameFaces:
         """Take one camera frame.
 
         Args:
             image: uint8, BGR (H, W, 3) or grey (H, W).
-            stamp_ns: of the camera.
+            stamp_ns: of the camera; one that lies before the last one makes this frame the first.
             frame_id: of the camera.
 
         Returns:
@@ -63,7 +69,7 @@ class FaceFinder:
             UserError: the array is not such an image or has no pixels.
         """
         height, width = check_image(image).shape[:2]
-        faces = tuple(_cut_face(image, detection) for detection in self._detector.detect(image))
+        faces = tuple(_cut_face(image, detection) for detection in self._follower.find(image, stamp_ns))
         return FrameFaces(stamp_ns=stamp_ns, frame_id=frame_id, image_wh=(width, height), faces=faces)
 
 
@@ -87,15 +93,24 @@ def identify(tracker: Tracker, found: FrameFaces) -> FrameFaces:
 
 
 class FacePipeline:
-    """Detects, aligns, crops and tracks.
+    """Detects, follows, aligns, crops and tracks.
 
     Args:
-        detector: finds the faces of one image.
+        detector: finds faces and finds them again.
         tracker: gives them ids that stay.
+        detection_interval: from one keyframe to the next, in frames; 1 detects on every frame.
+
+    Raises:
+        UserError: an interval below 1.
     """
 
-    def __init__(self, detector: Detector, tracker: Tracker) -> None:
-        self._finder = FaceFinder(detector)
+    def __init__(
+        self,
+        detector: FollowingDetector,
+        tracker: Tracker,
+        detection_interval: int = 1,
+    ) -> None:
+        self._finder = FaceFinder(detector, detection_interval)
         self._tracker = tracker
 
     def process(self, image: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> FrameFaces:
@@ -115,7 +130,8 @@ class FacePipeline:
         return identify(self._tracker, self._finder.find(image, stamp_ns, frame_id))
 
     def reset(self) -> None:
-        """Forget every passenger; ids go on."""
+        """Forget every face and passenger; ids go on."""
+        self._finder.reset()
         self._tracker.reset()
 
 

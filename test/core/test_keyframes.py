@@ -21,12 +21,14 @@ def keyframes(schedule: KeyframeSchedule, stamps_ms: list[int]) -> list[int]:
         (3, list(range(0, 330, 33)), [0, 3, 6, 9]),
         (3, [0, 33, 66, 99, 132, 20, 53, 86, 119], [0, 3, 5, 8]),  # back in time
         (3, [0, 0, 0, 0, 0], [0, 3]),  # equal stamps
-        (4, [0, 33, 283, 534, 567, 600], [0, 3]),  # a gap of 250 ms is bridged, one of 251 ms is not
+        (9, [0, 33, 499, 500, 533, 566], [0, 3]),  # the keyframe is half a second old
+        (4, [0, 100, 2000, 2033, 2066, 2099, 2132], [0, 2, 6]),  # a gap
+        (30, list(range(0, 1200, 80)), [0, 7, 14]),  # 12.5 Hz
         (4, [0, 500, 1000], [0, 1, 2]),  # a slow camera
         (4, [-60, -30, 0, 30, 60], [0, 4]),
     ],
 )
-def test_every_nth_frame_since_the_start_a_gap_or_a_jump_back(
+def test_every_nth_frame_earlier_where_frames_are_far_apart_and_anew_after_a_jump_back(
     interval: int, stamps_ms: list[int], expected: list[int]
 ) -> None:
     assert keyframes(KeyframeSchedule(interval), stamps_ms) == expected
