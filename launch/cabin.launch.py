@@ -57,6 +57,13 @@ ARGUMENTS = (
         "overlay", default_value="true", description="With overlay (works only while watched).", **YES_NO
     ),
     DeclareLaunchArgument(
+        "emotion_maps",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Where the network looked, on emotion_maps and in the overlay; costs as much again as recognition "
+        "while watched; empty: parameter files.",
+    ),
+    DeclareLaunchArgument(
         "standards_bridge",
         default_value="false",
         description="With standards_bridge: results as vision_msgs and ROS4HRI as well.",
@@ -128,6 +135,8 @@ def _parameters(nodes: list[str], values: dict[str, str]) -> list[object]:
     for name in ("image_transport", "reliability"):
         if values[name] and set(nodes) & set(WITH_IMAGE):
             arguments[name] = values[name]
+    if values["emotion_maps"] and "emotion_recognizer" in nodes:
+        arguments["emotion_maps"] = values["emotion_maps"] == "true"
     if "video_source" in nodes:
         arguments["source"] = values["source"]
     files = [str(CONFIG / f"{name}.yaml") for name in nodes]

@@ -110,7 +110,7 @@ class PipelineNode(LifecycleNode):
         self, topic: Topic[T], receive: Callable[[T], None], name: str | None = None, qos: QoSProfile | None = None
     ) -> InputPort[T]:
         """Open an input; closed by itself at deactivation."""
-        port = InputPort(self, topic, name or topic.name, qos or topic.qos(), self.bus, receive)
+        port = InputPort(self, topic, name or topic.name, qos or topic.qos(), self.bus, receive, self._refuse)
         self.inputs.append(port)
         return port
 
@@ -240,16 +240,18 @@ class PipelineNode(LifecycleNode):
 
     # Work
 
+    def _refuse(self, error: UserError) -> None:
+        """An input that cannot be worked on through no fault of the node."""
+        self.health.failed()
+        once = isinstance(error, UnsupportedEncodingError)
+        self.warn_once("work", ERROR, str(error), silence_s=math.inf if once else _LOG_SILENCE_S)
+
     def _work(self, item: tuple[float, Any]) -> None:
         came_s, value = item
         try:
             self.process(value)
-        except UnsupportedEncodingError as error:
-            self.health.failed()
-            self.warn_once("work", ERROR, str(error), silence_s=math.inf)
         except UserError as error:
-            self.health.failed()
-            self.warn_once("work", ERROR, str(error))
+            self._refuse(error)
         except Exception as error:
             self.health.failed()
             self._failures += 1

@@ -182,10 +182,9 @@ def _face_to_msg(face: Face, frame: FrameFaces) -> FaceMsg:
 
 
 def _face_from_msg(message: FaceMsg) -> Face:
-    crop = to_array(message.crop)
-    if crop.shape != (CROP_SIZE_PX, CROP_SIZE_PX):
+    if (message.crop.encoding, message.crop.width, message.crop.height) != ("mono8", CROP_SIZE_PX, CROP_SIZE_PX):
         raise UserError(
-            f"expected mono8 crops of {CROP_SIZE_PX}x{CROP_SIZE_PX} in Face.crop, got {message.crop.encoding} of "
+            f"expected mono8 crops of {CROP_SIZE_PX}x{CROP_SIZE_PX} in Face.crop, got {message.crop.encoding!r} of "
             f"{message.crop.width}x{message.crop.height}; run face_detector and emotion_recognizer of the same version"
         )
     return Face(
@@ -194,7 +193,7 @@ def _face_from_msg(message: FaceMsg) -> Face:
         box_xyxy=box_of(message.roi),
         keypoints_px=_floats(message.keypoints, (5, 2)),
         crop_from_source=_floats(message.crop_from_source, (2, 3)),
-        crop=crop,
+        crop=to_array(message.crop),
     )
 
 

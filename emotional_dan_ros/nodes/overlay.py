@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import Any
 
 from emotional_dan_ros.core.images import as_bgr
 from emotional_dan_ros.core.render import draw_overlay
-from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
+from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions, FrameMaps
 from emotional_dan_ros.nodes.base import PipelineNode
+from emotional_dan_ros.nodes.drawings import Drawing, Drawings
 from emotional_dan_ros.nodes.frames import CameraFrame
 from emotional_dan_ros.nodes.inputs import CameraInput
+from emotional_dan_ros.nodes.ports import InputPort
 from emotional_dan_ros.nodes.run import run
-from emotional_dan_ros.nodes.topics import ANOMALIES, EMOTIONS, OVERLAY_IMAGE
+from emotional_dan_ros.nodes.topics import ANOMALIES, EMOTION_MAPS, EMOTIONS, OVERLAY_IMAGE
 
 _LOOK_FOR_SUBSCRIBERS_S = 0.2
-#: Images that wait for their emotions; about a second of a fast camera.
-_MAX_WAITING = 60
-_NS = 1e9
-
-Drawing = tuple[CameraFrame, FrameEmotions | None]
 
 
 class OverlayNode(PipelineNode):
@@ -28,10 +24,11 @@ class OverlayNode(PipelineNode):
 
     def __init__(self, **kwargs: Any) -> None:
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[int, CameraFrame] = OrderedDict()
+        self._drawings = Drawings()
         self._active: dict[int, AnomalyEvent] = {}
-        self._last_emotions_ns: int | None = None
         self._camera: CameraInput | None = None
+        self._maps: InputPort[FrameMaps] | None = None
+        self._expects_maps = False
         super().__init__("overlay", **kwargs)
 
     def set_up(self) -> None:
@@ -45,10 +42,11 @@ class OverlayNode(PipelineNode):
         self._forget()
 
     def process(self, value: Drawing) -> None:
-        frame, emotions = value
+        frame = value.frame
         with self._lock:
             active = tuple(self._active.values())
-        picture = draw_overlay(as_bgr(frame.image), emotions, active)
+        maps = value.maps.maps if value.maps is not None else ()
+        picture = draw_overlay(as_bgr(frame.image), value.emotions, active, maps)
         self._image.publish(CameraFrame(frame.stamp_ns, frame.frame_id, lambda: picture, picture.nbytes))
 
     def check(self) -> None:
@@ -61,49 +59,40 @@ class OverlayNode(PipelineNode):
             self._camera = CameraInput(self, self._on_image)
             self._camera.open()
             self.open_input(EMOTIONS, self._on_emotions)
+            self._maps = self.open_input(EMOTION_MAPS, self._on_maps)
             self.open_input(ANOMALIES, self._on_anomaly)
         elif not wanted and self._camera is not None:
             self.close_inputs()
             self._forget()
+        self._expects_maps = self._maps is not None and self._maps.has_publisher()
         self.health.set_fact("subscribers", str(self._image.num_subscribers))
 
     def _forget(self) -> None:
-        self._camera = None
+        self._camera = self._maps = None
         with self._lock:
-            self._waiting.clear()
+            self._drawings.clear()
             self._active.clear()
-            self._last_emotions_ns = None
         self.health.clear("input")
 
     def _on_image(self, frame: CameraFrame) -> None:
         with self._lock:
-            newest_ns = next(reversed(self._waiting), frame.stamp_ns)
-            if frame.stamp_ns < newest_ns:  # time jumped back
-                self._waiting.clear()
-                self._last_emotions_ns = None
-            if not self._waiting and self._last_emotions_ns is None:
-                self._last_emotions_ns = frame.stamp_ns  # from here on emotions are waited for
-            self._waiting[frame.stamp_ns] = frame
-            if len(self._waiting) > _MAX_WAITING:
-                self._waiting.popitem(last=False)
-            waited_s = (frame.stamp_ns - (self._last_emotions_ns or frame.stamp_ns)) / _NS
-        if waited_s > self.parameters["wait_for_emotions"]:
-            self.enqueue((frame, None))
+            ready = self._drawings.image(frame, self.parameters["wait_for_emotions"])
+        self._draw(ready)
 
     def _on_emotions(self, emotions: FrameEmotions) -> None:
-        frame: CameraFrame | None = None
+        unstamped = self._camera is not None and self._camera.is_unstamped
         with self._lock:
-            self._last_emotions_ns = emotions.stamp_ns
-            if self._camera is not None and self._camera.is_unstamped and self._waiting:
-                # Each node stamps such images with its own time of arrival; the newest is the best guess.
-                frame = next(reversed(self._waiting.values()))
-            else:
-                while self._waiting and next(iter(self._waiting)) < emotions.stamp_ns:
-                    self._waiting.popitem(last=False)
-                if emotions.stamp_ns in self._waiting:
-                    frame = self._waiting.pop(emotions.stamp_ns)
-        if frame is not None:
-            self.enqueue((frame, emotions))
+            ready = self._drawings.emotions(emotions, self._expects_maps, unstamped)
+        self._draw(ready)
+
+    def _on_maps(self, maps: FrameMaps) -> None:
+        with self._lock:
+            ready = self._drawings.maps(maps)
+        self._draw(ready)
+
+    def _draw(self, ready: list[Drawing]) -> None:
+        for drawing in ready:
+            self.enqueue(drawing)
 
     def _on_anomaly(self, event: AnomalyEvent) -> None:
         with self._lock:

@@ -223,6 +223,23 @@ EMOTION_RECOGNIZER: tuple[Param, ...] = (
         tuple(DEFAULT_VALENCE_OF[emotion].name.lower() for emotion in DEFAULT_VALENCE_OF),
         f"Where each emotion counts in the three-class problem, in the order {', '.join(EMOTION_NAMES)}.",
         choices=VALENCE_NAMES,
+        length=len(EMOTION_NAMES),
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "prior_ratio",
+        (1.0,) * len(EMOTION_NAMES),
+        "How many times as often each emotion is expected as the weights expect it, in the order "
+        f"{', '.join(EMOTION_NAMES)}: its probability is multiplied by this before all are made to sum to 1.",
+        minimum=0.001,
+        maximum=1000.0,
+        length=len(EMOTION_NAMES),
+    ),
+    Param(
+        "emotion_maps",
+        False,
+        "Offer where the network looked on `emotion_maps`, which the overlay then draws; computed only while somebody "
+        "subscribes.",
         change=Change.CONFIGURE,
     ),
 )

@@ -46,6 +46,7 @@ class Param:
         unit: "s", "px", ...; empty where there is none.
         minimum, maximum: inclusive bounds of a number, None where there is none.
         choices: the only values (or list items) allowed; empty where all are.
+        length: how many items a list has, None where any number will do.
         change: when it may be set.
     """
 
@@ -56,6 +57,7 @@ class Param:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | tuple[int, ...] = ()
+    length: int | None = None
     change: Change = Change.LIVE
 
     @property
@@ -68,6 +70,11 @@ class Param:
     @property
     def range_text(self) -> str:
         """Allowed values for people; empty where all are."""
+        count = f"{self.length} values" if self.length is not None else ""
+        return ", each ".join(part for part in (count, self._range_of_one) if part)
+
+    @property
+    def _range_of_one(self) -> str:
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         if self.minimum is not None and self.maximum is not None:
@@ -102,6 +109,8 @@ class Param:
             what += f", {self.range_text}" + (f" {self.unit}" if self.unit else "")
         if isinstance(items, str) or not hasattr(items, "__len__") or any(type(i) is not type(sample) for i in items):
             raise UserError(f"{what}, got {value!r}")
+        if self.length is not None and len(items) != self.length:
+            raise UserError(f"{what}, got {len(items)}: {value!r}")
         for item in items:
             beyond = (self.minimum is not None and item < self.minimum) or (
                 self.maximum is not None and item > self.maximum
@@ -163,8 +172,10 @@ class ParameterSet:
                 self._node.get_logger().warning(
                     f"unknown parameter {name!r} is ignored" + (f"; did you mean {similar[0]!r}?" if similar else "")
                 )
-            elif param is not None and isinstance(param.default, float) and type(override.value) is int:
+            elif param is not None and param.type_name == "double" and type(override.value) is int:
                 overrides[name] = Parameter(name, Parameter.Type.DOUBLE, float(override.value))
+            elif param is not None and param.type_name == "double array" and _are_ints(override.value):
+                overrides[name] = Parameter(name, Parameter.Type.DOUBLE_ARRAY, [float(v) for v in override.value])
 
     def _declare(self, param: Param) -> Any:
         default = list(param.default) if isinstance(param.default, tuple) else param.default
@@ -200,3 +211,8 @@ class ParameterSet:
 
 def _as_tuple(value: Any) -> Any:
     return value if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") else tuple(value)
+
+
+def _are_ints(value: Any) -> bool:
+    items = _as_tuple(value)
+    return isinstance(items, tuple) and all(type(item) is int for item in items)

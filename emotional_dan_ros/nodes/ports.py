@@ -12,6 +12,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.nodes.bus import LocalBus
 from emotional_dan_ros.nodes.topics import Topic
 
@@ -70,16 +71,33 @@ class InputPort(Generic[T]):
     Where a node of the process publishes the topic, values come by the bus. Otherwise there is a ROS
     subscription, and what it receives is also put on the bus, so that a second node of the process that
     wants the topic (the overlay wants the camera image) neither receives nor decodes it again.
+
+    Args:
+        node: that subscribes.
+        topic: what is received.
+        name: of the topic, before remapping.
+        qos: of the subscription.
+        bus: of the process.
+        receive: gets every value.
+        refuse: gets told of a message that makes no value.
     """
 
     def __init__(
-        self, node: Node, topic: Topic[T], name: str, qos: QoSProfile, bus: LocalBus, receive: Callable[[T], None]
+        self,
+        node: Node,
+        topic: Topic[T],
+        name: str,
+        qos: QoSProfile,
+        bus: LocalBus,
+        receive: Callable[[T], None],
+        refuse: Callable[[UserError], None],
     ) -> None:
         self.topic = topic
         self.qos = qos
         self._bus = bus
         self._node = node
         self._receive = receive
+        self._refuse = refuse
         self._subscription: Subscription | None = None
         self.name = node.resolve_topic_name(name)
         if bus.has_writer(self.name):
@@ -100,13 +118,21 @@ class InputPort(Generic[T]):
         return self._subscription is None
 
     def _on_message(self, message: Any) -> None:
-        value = self.topic.from_message(message)
+        try:
+            value = self.topic.from_message(message)
+        except UserError as error:
+            self._refuse(error)
+            return
         self._receive(value)
         self._bus.publish(self.name, value)
 
     def publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic over ROS."""
         return self._node.get_publishers_info_by_topic(self.name)
+
+    def has_publisher(self) -> bool:
+        """Whether anybody publishes the topic, in this process or over ROS."""
+        return self.is_local or self._node.count_publishers(self.name) > 0
 
     def mismatches(self) -> list[str]:
         """Publishers that are not heard because of their type or quality of service; one line each."""

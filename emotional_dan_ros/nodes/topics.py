@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
-from emotional_dan_ros.core.types import AnomalyEvent, FrameEmotions, FrameFaces
-from emotional_dan_ros.msg import EmotionAnomaly, EmotionStateArray, FaceArray
+from emotional_dan_ros.core.types import AnomalyEvent, FrameEmotions, FrameFaces, FrameMaps
+from emotional_dan_ros.msg import EmotionAnomaly, EmotionMapArray, EmotionStateArray, FaceArray
 from emotional_dan_ros.nodes import message_conversion as convert
 from emotional_dan_ros.nodes.frames import CameraFrame, frame_from_msg, frame_to_msg
+from emotional_dan_ros.nodes.map_conversion import maps_from_msg, maps_to_msg
 
 T = TypeVar("T")
 
@@ -91,6 +92,16 @@ EMOTIONS: Topic[FrameEmotions] = Topic(
     reliable=True,
     description="Emotion states of all faces of a frame; empty where no face is seen.",
 )
+EMOTION_MAPS: Topic[FrameMaps] = Topic(
+    "emotion_maps",
+    EmotionMapArray,
+    FrameMaps,
+    maps_to_msg,
+    maps_from_msg,
+    5,
+    description="Where the network looked, of all faces of a frame; only with `emotion_maps` of the recogniser, and "
+    "computed only while somebody subscribes.",
+)
 ANOMALIES: Topic[AnomalyEvent] = Topic(
     "anomalies",
     EmotionAnomaly,
@@ -109,7 +120,8 @@ OVERLAY_IMAGE: Topic[CameraFrame] = Topic(
     frame_to_msg,
     frame_from_msg,
     5,
-    description="Camera image with boxes, ids, landmarks, emotions, anomalies; drawn only while somebody subscribes.",
+    description="Camera image with boxes, ids, landmarks, emotions, anomalies, and maps where they are published; "
+    "drawn only while somebody subscribes.",
 )
 
 #: Node name to the topics it subscribes to and those it publishes; all publish /diagnostics besides.
@@ -118,13 +130,13 @@ INPUTS: dict[str, tuple[Topic[Any], ...]] = {
     "face_detector": (IMAGE, COMPRESSED_IMAGE),
     "emotion_recognizer": (FACES,),
     "anomaly_monitor": (EMOTIONS,),
-    "overlay": (IMAGE, COMPRESSED_IMAGE, EMOTIONS, ANOMALIES),
+    "overlay": (IMAGE, COMPRESSED_IMAGE, EMOTIONS, EMOTION_MAPS, ANOMALIES),
     "standards_bridge": (FACES, EMOTIONS),
 }
 OUTPUTS: dict[str, tuple[Topic[Any], ...]] = {
     "video_source": (IMAGE,),
     "face_detector": (FACES,),
-    "emotion_recognizer": (EMOTIONS,),
+    "emotion_recognizer": (EMOTIONS, EMOTION_MAPS),
     "anomaly_monitor": (ANOMALIES,),
     "overlay": (OVERLAY_IMAGE,),
     # In the messages of packages that need not be there, on topics that come and go with the faces.

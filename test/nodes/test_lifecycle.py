@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("rclpy", reason="no ROS 2 here: run in the environment of `make test`")
 pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built: run `make test`")
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from emotional_dan_ros.msg import EmotionStateArray
 from lifecycle_msgs.msg import State, Transition
@@ -46,6 +47,7 @@ def state(graph, node) -> int:
 
 def set_parameter(graph, node, name: str, **value):
     kind = {"double_value": ParameterType.PARAMETER_DOUBLE, "integer_value": ParameterType.PARAMETER_INTEGER}
+    kind |= {"double_array_value": ParameterType.PARAMETER_DOUBLE_ARRAY}
     kind |= {"string_value": ParameterType.PARAMETER_STRING, "bool_value": ParameterType.PARAMETER_BOOL}
     parameter = Parameter(name=name, value=ParameterValue(type=kind[next(iter(value))], **value))
     request = SetParameters.Request(parameters=[parameter])
@@ -155,6 +157,22 @@ def test_what_can_change_while_running_does(graph):
     assert node._orientation.mirrored
 
 
+def test_the_prior_of_the_recogniser_can_change_while_it_runs(graph):
+    node = graph.add(EmotionRecognizerNode, prior_ratio=[1, 1, 1, 1, 1, 1, 1])  # whole numbers will do
+    graph.wait_until(lambda: node.is_active)
+    crops = np.zeros((1, 112, 112), np.uint8)
+    before = node._recognizer.predict_crops(crops).probabilities[0]
+    ratio = [0.5, 1.0, 1.0, 1.0, 4.0, 1.0, 2.0]
+    assert set_parameter(graph, node, "prior_ratio", double_array_value=ratio).successful
+    expected = before * ratio / (before * ratio).sum()
+    assert node._recognizer.predict_crops(crops).probabilities[0] == pytest.approx(expected, rel=1e-4)
+    refused = set_parameter(graph, node, "prior_ratio", double_array_value=[1.0, 2.0])
+    assert not refused.successful
+    assert "7 values" in refused.reason
+    assert not set_parameter(graph, node, "prior_ratio", double_array_value=[0.0] * 7).successful
+    assert node._recognizer.predict_crops(crops).probabilities[0] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -193,6 +211,10 @@ def test_start_up_nonsense_is_one_line(graph):
         graph.add(FaceDetectorNode, rotation=45)
     with pytest.raises(UserError, match=r"weights.*string.*5"):
         graph.add(EmotionRecognizerNode, weights=5)
+    with pytest.raises(UserError, match=r"prior_ratio.*7 values.*got 2"):
+        graph.add(EmotionRecognizerNode, prior_ratio=[1.0, 2.0])
+    with pytest.raises(UserError, match=r"valence.*7 values.*got 1"):
+        graph.add(EmotionRecognizerNode, valence=["neutral"])
 
 
 def test_a_whole_number_does_for_a_double(graph):
