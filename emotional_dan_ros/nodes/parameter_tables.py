@@ -278,8 +278,14 @@ STANDARDS_BRIDGE: tuple[Param, ...] = (
     Param(
         "hri_msgs",
         True,
-        "Publish ROS4HRI's /humans/faces/tracked and /humans/faces/<id>/{roi,aligned,landmarks,expression}, where "
-        "hri_msgs is installed.",
+        "Publish ROS4HRI's /humans/faces/tracked and /humans/faces/<id>/{roi,cropped,aligned,landmarks,expression}, "
+        "where hri_msgs is installed.",
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "hri_prefix",
+        "/humans",
+        "Where ROS4HRI's topics lie; another one for a second camera, because REP-155 has one list of faces.",
         change=Change.CONFIGURE,
     ),
 )

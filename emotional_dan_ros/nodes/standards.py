@@ -9,7 +9,9 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from emotional_dan_ros.core.labels import Emotion, Valence
 from emotional_dan_ros.core.types import EmotionState, Face, FrameEmotions, FrameFaces
@@ -27,6 +29,8 @@ EXPRESSIONS = {
 }
 #: hri_msgs/FacialLandmarks: the 68 points of iBUG 300-W, then the two pupils.
 _NUM_HRI_LANDMARKS = 70
+#: Side of ROS4HRI's face images, px.
+HRI_FACE_PX = 128
 
 
 def face_id(track_id: int) -> str:
@@ -69,6 +73,33 @@ def roi(face: Face, frame: FrameFaces, hri_msgs: ModuleType) -> Any:
         xmax=right,
         ymax=bottom,
         c=float(face.score),
+    )
+
+
+def aligned(face: Face) -> NDArray[np.uint8]:
+    """The face with its eyes level: uint8 (HRI_FACE_PX, HRI_FACE_PX), grey."""
+    return np.asarray(cv2.resize(face.crop, (HRI_FACE_PX, HRI_FACE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def cropped(face: Face) -> NDArray[np.uint8]:
+    """The face as it is in the image: the square around its box, uint8 (HRI_FACE_PX, HRI_FACE_PX), grey.
+
+    Turned back from the aligned crop, so that the camera image need not come here; black where the crop ends.
+    """
+    left, top, right, bottom = (float(value) for value in face.box_xyxy)
+    scale = max(right - left, bottom - top, 1.0) / HRI_FACE_PX  # source px per px of the result
+    middle = (HRI_FACE_PX - 1) / 2
+    source_from_result = np.array(
+        [
+            [scale, 0, (left + right - 1) / 2 - scale * middle],
+            [0, scale, (top + bottom - 1) / 2 - scale * middle],
+            [0, 0, 1],
+        ]
+    )
+    crop_from_result = face.crop_from_source.astype(np.float64) @ source_from_result
+    size = (HRI_FACE_PX, HRI_FACE_PX)
+    return np.asarray(
+        cv2.warpAffine(face.crop, crop_from_result, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.uint8
     )
 
 

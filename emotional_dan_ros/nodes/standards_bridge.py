@@ -6,14 +6,11 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from emotional_dan_ros.core.types import Face, FrameEmotions, FrameFaces
+from emotional_dan_ros.core.types import FrameEmotions, FrameFaces
 from emotional_dan_ros.nodes import standards
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.health import WARN
@@ -21,9 +18,6 @@ from emotional_dan_ros.nodes.image_conversion import to_image
 from emotional_dan_ros.nodes.inputs import WatchedInput
 from emotional_dan_ros.nodes.run import run
 from emotional_dan_ros.nodes.topics import EMOTIONS, FACES
-
-#: Side of ROS4HRI's aligned faces, px.
-_ALIGNED_PX = 128
 
 
 class StandardsBridgeNode(PipelineNode):
@@ -42,12 +36,13 @@ class StandardsBridgeNode(PipelineNode):
     def set_up(self) -> None:
         self._vision = self._messages("vision_msgs") if self.parameters["vision_msgs"] else None
         self._hri = self._messages("hri_msgs") if self.parameters["hri_msgs"] else None
+        self._prefix = f"{self.parameters['hri_prefix'].rstrip('/')}/faces"
         if self._vision is not None:
             self._detections = self.create_publisher(
                 self._vision.Detection2DArray, "faces/detections", qos_profile_sensor_data
             )
         if self._hri is not None:
-            self._tracked = self.create_publisher(self._hri.IdsList, "/humans/faces/tracked", QoSProfile(depth=1))
+            self._tracked = self.create_publisher(self._hri.IdsList, f"{self._prefix}/tracked", QoSProfile(depth=1))
 
     def begin(self) -> None:
         self._faces = WatchedInput(self, FACES)
@@ -86,17 +81,20 @@ class StandardsBridgeNode(PipelineNode):
         for face in frame.faces:
             publishers = self._publishers_of_face.get(face.track_id) or self._announce(face.track_id, self._hri)
             publishers["roi"].publish(standards.roi(face, frame, self._hri))
-            publishers["aligned"].publish(to_image(_aligned(face), frame.stamp_ns, frame.frame_id))
+            for name, picture in (("cropped", standards.cropped), ("aligned", standards.aligned)):
+                if publishers[name].get_subscription_count():
+                    publishers[name].publish(to_image(picture(face), frame.stamp_ns, frame.frame_id))
         self._tracked.publish(standards.tracked(frame, self._hri))
 
     def _announce(self, track_id: int, hri_msgs: ModuleType) -> dict[str, Publisher]:
         types = {
             "roi": hri_msgs.NormalizedRegionOfInterest2D,
+            "cropped": Image,
             "aligned": Image,
             "landmarks": hri_msgs.FacialLandmarks,
             "expression": hri_msgs.Expression,
         }
-        prefix = f"/humans/faces/{standards.face_id(track_id)}"
+        prefix = f"{self._prefix}/{standards.face_id(track_id)}"
         publishers = {name: self.create_publisher(kind, f"{prefix}/{name}", 1) for name, kind in types.items()}
         self._publishers_of_face[track_id] = publishers
         return publishers
@@ -111,10 +109,6 @@ class StandardsBridgeNode(PipelineNode):
         except ImportError:
             self.warn_once(package, WARN, f"{package} is not installed; nothing is published in its messages")
             return None
-
-
-def _aligned(face: Face) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(face.crop, (_ALIGNED_PX, _ALIGNED_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def main(args: list[str] | None = None) -> int:
