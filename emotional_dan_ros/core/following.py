@@ -99,10 +99,18 @@ class FaceFollower:
         height, width = check_image(image).shape[:2]
         if self._schedule.is_keyframe(stamp_ns) or (width, height) != self._image_wh:
             self._image_wh = (width, height)
-            self._seen, self._lost = list(self._detector.detect(image)), []
+            self._seen, self._lost = self._detect(image), []
         elif self._seen or self._lost:
             self._follow(image)
         return tuple(sorted(self._seen, key=lambda face: -face.score))
+
+    def _detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        faces = list(self._detector.detect(image))
+        if self.detection_interval == 1 or not faces:
+            return faces
+        # Measured as they are on the frames between: crops would jump a little on every keyframe otherwise.
+        again = self._detector.verify(image, np.stack([face.box_xyxy for face in faces]))
+        return _without_repetitions([now or face for face, now in zip(faces, again, strict=True)])
 
     def _follow(self, image: NDArray[np.uint8]) -> None:
         places = [*self._seen, *(lost.face for lost in self._lost)]
@@ -115,7 +123,7 @@ class FaceFollower:
         lost += [entry for entry, gone in zip(self._lost, is_lost[num_seen:], strict=True) if gone]
         if any(entry.frames_to_wait == 0 for entry in lost):
             num_followed = len(found)
-            found = _without_repetitions([*found, *self._detector.detect(image)])
+            found = _without_repetitions([*found, *self._detect(image)])
             for face in found[num_followed:]:
                 _strike_nearest(lost, face)
             for entry in lost:
