@@ -85,6 +85,12 @@ class FaceDetector:
         self.device = choose_device(device)
         self._nets = mtcnn.load_nets(self.device)
 
+    def warm_up(self) -> None:
+        """Compute once with every network, so that the first real image does not pay for allocation."""
+        image = np.zeros((240, 320, 3), np.uint8)
+        self.detect(image)
+        self.verify(image, np.array([[100, 60, 200, 160]], np.float32))
+
     @torch.inference_mode()
     def detect(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """Find the faces of one image.

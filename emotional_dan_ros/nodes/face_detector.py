@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import numpy as np
-
 from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
 from emotional_dan_ros.core.perception import FacePipeline
 from emotional_dan_ros.core.tracking import FaceTracker, TrackerConfig
@@ -36,9 +34,9 @@ class FaceDetectorNode(PipelineNode):
         set_num_threads(self.parameters["num_threads"])
         values = self.parameters.values
         self._detector = FaceDetector(_config(DetectorConfig, "detector.", values), self.parameters["device"])
-        self._pipeline = FacePipeline(self._detector, self._tracker)
+        self._pipeline = FacePipeline(self._detector, self._tracker, self.parameters["detection_interval"])
         self.apply(values, frozenset(values))
-        self._detector.detect(np.zeros((240, 320, 3), np.uint8))  # the first image does not pay for warming up
+        self._detector.warm_up()  # the first image does not pay for it
         self.health.set_fact("device", str(self._detector.device))
         self.health.set_fact("model", "MTCNN")
         self._faces = self.open_output(FACES)
@@ -55,7 +53,7 @@ class FaceDetectorNode(PipelineNode):
         self._faces.publish(faces_as_published(frame))
 
     def end(self) -> None:
-        self._tracker.reset()
+        self._pipeline.reset()
 
     def tear_down(self) -> None:
         self._detector = None

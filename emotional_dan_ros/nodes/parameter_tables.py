@@ -14,6 +14,7 @@ from inspect import cleandoc
 from typing import Any
 
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, EMOTION_NAMES, VALENCE_NAMES
 from emotional_dan_ros.core.tracking import TrackerConfig
 from emotional_dan_ros.nodes.parameters import Change, Param
@@ -185,6 +186,17 @@ def _face_detector() -> tuple[Param, ...]:
             unit="Hz",
             minimum=0.0,
             maximum=1000.0,
+        ),
+        Param(
+            "detection_interval",
+            DEFAULT_DETECTION_INTERVAL,
+            "From one search of the whole image to the next; between them known faces are followed, which costs a few "
+            "percent of a search. 1 searches every image. A face that is lost is searched for at once, but one that "
+            "comes into the picture is found so many images later at worst (and never more than half a second).",
+            unit="images",
+            minimum=1,
+            maximum=1000,
+            change=Change.CONFIGURE,
         ),
         Param(
             "rotation",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly import AnomalyMonitor
 from emotional_dan_ros.core.detector import FaceDetector
+from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.perception import FacePipeline
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.render import banner_text, draw_overlay
@@ -115,7 +116,7 @@ class Watcher:
 
     def __init__(self, weights: str, device: str) -> None:
         self._recognizer = EmotionRecognizer.load(weights, device)
-        self._faces = FacePipeline(FaceDetector(device=device), FaceTracker())
+        self._faces = FacePipeline(FaceDetector(device=device), FaceTracker(), DEFAULT_DETECTION_INTERVAL)
         self._monitor = AnomalyMonitor()
         self._active: dict[int, AnomalyEvent] = {}
         self.anomalies: list[str] = []
