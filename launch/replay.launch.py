@@ -11,12 +11,14 @@ from launch.actions import (
     EmitEvent,
     ExecuteProcess,
     IncludeLaunchDescription,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     TimerAction,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
@@ -32,6 +34,9 @@ ARGUMENTS = (
     DeclareLaunchArgument("image", default_value="image", description="Camera topic in the bag, absolute or relative."),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of all nodes and relative topics."),
     DeclareLaunchArgument("output", default_value="", description="New bag for the results; empty: none is recorded."),
+    DeclareLaunchArgument(
+        "topics", default_value="", description="Topics to play, separated by spaces; empty: all of the bag."
+    ),
     DeclareLaunchArgument("rate", default_value="1.0", description="How fast to play, as a multiple of the drive."),
     DeclareLaunchArgument("loop", default_value="false", choices=["true", "false"], description="Play for ever."),
     DeclareLaunchArgument(
@@ -67,21 +72,25 @@ def _bag(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "ros2 bag is not installed; install ros-$ROS_DISTRO-ros2bag, or use `emotional-dan` for bags without ROS"
         ) from error
     play = ExecuteProcess(cmd=_play_command(values), output="screen", name="bag_play")
-    end = RegisterEventHandler(
-        OnProcessExit(
-            target_action=play,
-            on_exit=[TimerAction(period=LINGER_S, actions=[EmitEvent(event=Shutdown(reason="the bag is over"))])],
-        )
-    )
+    end = RegisterEventHandler(OnProcessExit(target_action=play, on_exit=_end))
     actions: list[LaunchDescriptionEntity] = [TimerAction(period=float(values["delay"]), actions=[play]), end]
     if values["output"]:
         actions.insert(0, ExecuteProcess(cmd=_record_command(values), output="screen", name="bag_record"))
     return actions
 
 
+def _end(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    if event.returncode:
+        raise RuntimeError(f"ros2 bag play ended with code {event.returncode}; what it said stands above")
+    end = EmitEvent(event=Shutdown(reason="the bag is over"))
+    return [LogInfo(msg="the bag is over"), TimerAction(period=LINGER_S, actions=[end])]
+
+
 def _play_command(values: dict[str, str]) -> list[str]:
     loop = ["--loop"] if values["loop"] == "true" else []
-    return ["ros2", "bag", "play", values["bag"], "--clock", values["clock_rate"], "--rate", values["rate"], *loop]
+    topics = ["--topics", *values["topics"].split()] if values["topics"].split() else []
+    timing = ["--clock", values["clock_rate"], "--rate", values["rate"]]
+    return ["ros2", "bag", "play", values["bag"], *timing, *loop, *topics]
 
 
 def _record_command(values: dict[str, str]) -> list[str]:

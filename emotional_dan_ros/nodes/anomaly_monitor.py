@@ -12,7 +12,7 @@ from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotio
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.inputs import WatchedInput
 from emotional_dan_ros.nodes.parameters import Values
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import ANOMALIES, EMOTIONS
 
 
@@ -92,4 +92,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

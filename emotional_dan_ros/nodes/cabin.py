@@ -12,7 +12,7 @@ from emotional_dan_ros.nodes.emotion_recognizer import EmotionRecognizerNode
 from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
 from emotional_dan_ros.nodes.overlay import OverlayNode
 from emotional_dan_ros.nodes.parameter_tables import NODES, table
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.standards_bridge import StandardsBridgeNode
 from emotional_dan_ros.nodes.video_source import VideoSourceNode
 
@@ -47,4 +47,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -13,7 +13,7 @@ from emotional_dan_ros.nodes.inputs import WatchedInput
 from emotional_dan_ros.nodes.message_conversion import emotions_as_published
 from emotional_dan_ros.nodes.parameters import Values
 from emotional_dan_ros.nodes.ports import OutputPort
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import EMOTION_MAPS, EMOTIONS, FACES
 
 #: Faces in a frame for which the first real frame must not pay.
@@ -74,4 +74,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

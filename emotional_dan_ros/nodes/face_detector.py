@@ -13,7 +13,7 @@ from emotional_dan_ros.nodes.inputs import CameraInput
 from emotional_dan_ros.nodes.message_conversion import faces_as_published
 from emotional_dan_ros.nodes.orientation import Orientation
 from emotional_dan_ros.nodes.parameters import Values
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.threads import set_num_threads
 from emotional_dan_ros.nodes.topics import FACES
 
@@ -79,4 +79,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

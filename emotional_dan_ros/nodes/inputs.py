@@ -51,6 +51,8 @@ class WatchedInput:
             return
         now_ns = self._node.get_clock().now().nanoseconds
         self._last_ns = min(self._last_ns, now_ns)  # simulation time may have jumped back
+        if self._last_ns == 0:  # or begins only now, perhaps with the date of a recording
+            self._last_ns = now_ns
         timeout_s = self._node.parameters["stall_timeout"]
         if now_ns - self._last_ns <= timeout_s * _NS:
             self._node.clear("input")

@@ -13,7 +13,7 @@ from emotional_dan_ros.nodes.drawings import Drawing, Drawings
 from emotional_dan_ros.nodes.frames import CameraFrame
 from emotional_dan_ros.nodes.inputs import CameraInput
 from emotional_dan_ros.nodes.ports import InputPort
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import ANOMALIES, EMOTION_MAPS, EMOTIONS, OVERLAY_IMAGE
 
 _LOOK_FOR_SUBSCRIBERS_S = 0.2
@@ -108,4 +108,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -16,7 +16,7 @@ from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.health import WARN
 from emotional_dan_ros.nodes.image_conversion import to_image
 from emotional_dan_ros.nodes.inputs import WatchedInput
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import EMOTIONS, FACES
 
 
@@ -117,4 +117,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -14,7 +14,7 @@ from emotional_dan_ros.core.sources import ImageSource, open_source
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.frames import CameraFrame
 from emotional_dan_ros.nodes.lockstep import Lockstep
-from emotional_dan_ros.nodes.run import run
+from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import IMAGE
 
 _NS = 1_000_000_000
@@ -137,4 +137,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

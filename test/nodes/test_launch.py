@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def test_ros2_launch_brings_emotions(graph, composed):
     try:
         heard.wait_for_one(lambda message: len(message.states) == 2)
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # SIGTERM would leave the nodes without their launch
         said = process.communicate(timeout=60)[0]
     assert "Traceback" not in said, said
 
