@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.detector import FaceDetector
+from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.perception import FacePipeline
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.tracking import FaceTracker
@@ -19,7 +20,7 @@ Core = Callable[[NDArray[np.uint8], int], FrameEmotions]
 
 def face_pipeline(device: str = "auto") -> FacePipeline:
     """Camera images to aligned faces of known passengers, with the defaults of the package."""
-    return FacePipeline(FaceDetector(device=device), FaceTracker())
+    return FacePipeline(FaceDetector(device=device), FaceTracker(), DEFAULT_DETECTION_INTERVAL)
 
 
 def whole_core(weights: str = "rt", device: str = "auto", threads: int | None = None) -> Core:
