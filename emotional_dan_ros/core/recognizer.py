@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.geometry import apply_affine, invert_affine
+from emotional_dan_ros.core.inference import make_engine
 from emotional_dan_ros.core.labels import (
     DEFAULT_VALENCE_OF,
     EMOTION_NAMES,
@@ -24,7 +25,6 @@ from emotional_dan_ros.core.labels import (
 from emotional_dan_ros.core.quality import face_quality
 from emotional_dan_ros.core.types import CROP_SIZE_PX, NUM_LANDMARKS, EmotionState, Face, FrameEmotions, FrameFaces
 from emotional_dan_ros.model.network import EmotionalDAN
-from emotional_dan_ros.model.preprocess import prepare_crops
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights
 
 
@@ -53,6 +53,13 @@ class EmotionRecognizer:
         log_prior: added to the calibrated logits, one per emotion: raises or lowers how readily each
             emotion is said. None takes what the weights carry.
         max_batch: more crops than this are computed in several goes.
+        precision: of the convolutions; ``auto`` (bfloat16 on processors with instructions for it, float16 on GPUs,
+            float32 elsewhere), ``float32``, ``bfloat16`` or ``float16`` (GPUs alone).
+        num_threads: of the processor, where it computes; None for as many as PyTorch is set to.
+
+    Attributes:
+        model: the network as it is trained, float32; what recognises is a faster form of the same tensors, which
+            stays within 0.5 px and 0.02 in probability of it.
     """
 
     def __init__(
@@ -63,6 +70,8 @@ class EmotionRecognizer:
         valence_of: Mapping[Emotion, Valence] = DEFAULT_VALENCE_OF,
         log_prior: Sequence[float] | None = None,
         max_batch: int = 256,
+        precision: str = "auto",
+        num_threads: int | None = None,
     ) -> None:
         if info.classes != EMOTION_NAMES:
             raise UserError(
@@ -74,8 +83,9 @@ class EmotionRecognizer:
         self.info = info
         self.device = torch.device(device)
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
+        self._engine = make_engine(self.model, self.device, precision, num_threads or torch.get_num_threads())
         self._prior = prior
-        self._log_prior = torch.from_numpy(prior).to(self.device)
+        self._log_prior = prior
         self._valence = valence_matrix(valence_of)
         self._max_batch = max_batch
 
@@ -87,6 +97,7 @@ class EmotionRecognizer:
         num_threads: int | None = None,
         valence_of: Mapping[Emotion, Valence] = DEFAULT_VALENCE_OF,
         log_prior: Sequence[float] | None = None,
+        precision: str = "auto",
     ) -> EmotionRecognizer:
         """Load weights and make them ready.
 
@@ -96,9 +107,10 @@ class EmotionRecognizer:
             num_threads: threads of PyTorch in this process; None leaves them.
             valence_of: see the class.
             log_prior: see the class.
+            precision: see the class.
 
         Raises:
-            UserError: weights that are missing or damaged, or a device that is not there.
+            UserError: weights that are missing or damaged, or a device or precision that is not there.
         """
         if num_threads is not None:
             if num_threads < 1:
@@ -106,7 +118,7 @@ class EmotionRecognizer:
             torch.set_num_threads(num_threads)
         chosen = choose_device(device)
         model, info = load_weights(weights)
-        return cls(model, info, chosen, valence_of, log_prior)
+        return cls(model, info, chosen, valence_of, log_prior, precision=precision, num_threads=num_threads)
 
     @property
     def model_name(self) -> str:
@@ -131,7 +143,7 @@ class EmotionRecognizer:
             raise UserError(
                 f"prior_ratio: expected {NUM_EMOTIONS} positive numbers ({', '.join(EMOTION_NAMES)}), got {list(ratio)}"
             )
-        self._log_prior = torch.from_numpy(self._prior + np.log(numbers).astype(np.float32)).to(self.device)
+        self._log_prior = self._prior + np.log(numbers).astype(np.float32)
 
     def warm_up(self, batch_sizes: Sequence[int] = (1,)) -> None:
         """Compute once per batch size, so that the first real frame does not pay for allocation."""
@@ -182,13 +194,10 @@ class EmotionRecognizer:
             quality=face_quality(face.crop, face.crop_from_source, landmarks_px),
         )
 
-    @torch.inference_mode()
     def _predict(self, crops: NDArray[np.uint8]) -> CropPrediction:
-        size = self.model.config.image_size
-        images = prepare_crops(torch.from_numpy(crops).to(self.device), size)
-        output = self.model(images.contiguous(memory_format=torch.channels_last))
-        logits = output.logits.float()
-        probabilities = torch.softmax(logits / self.info.temperature + self._log_prior, dim=1)
-        # Both frames have pixel centres at integers, so they map onto each other by their edges.
-        landmarks = (output.landmarks + 0.5) * (CROP_SIZE_PX / size) - 0.5
-        return CropPrediction(landmarks.cpu().numpy(), logits.cpu().numpy(), probabilities.cpu().numpy())
+        result = self._engine(crops)
+        landmarks, logits = result[:, : 2 * NUM_LANDMARKS], result[:, 2 * NUM_LANDMARKS :]
+        scaled = logits / np.float32(self.info.temperature) + self._log_prior
+        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probabilities = odds / odds.sum(axis=1, keepdims=True)
+        return CropPrediction(landmarks.reshape(-1, NUM_LANDMARKS, 2), logits, probabilities)

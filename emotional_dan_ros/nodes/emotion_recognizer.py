@@ -17,7 +17,7 @@ from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import EMOTION_MAPS, EMOTIONS, FACES
 
 #: Faces in a frame for which the first real frame must not pay.
-_WARM_UP_BATCHES = (1, 2)
+_WARM_UP_BATCHES = (1, 2, 4, 8)
 
 
 class EmotionRecognizerNode(PipelineNode):
@@ -35,6 +35,7 @@ class EmotionRecognizerNode(PipelineNode):
             device=self.parameters["device"],
             num_threads=self.parameters["num_threads"] or None,
             valence_of=parse_valence_map(self.parameters["valence"]),
+            precision=self.parameters["precision"],
         )
         self._recognizer.set_prior_ratio(self.parameters["prior_ratio"])
         self._recognizer.warm_up(_WARM_UP_BATCHES)

@@ -229,6 +229,14 @@ EMOTION_RECOGNIZER: tuple[Param, ...] = (
         change=Change.CONFIGURE,
     ),
     _device("EmotionalDAN"),
+    Param(
+        "precision",
+        "auto",
+        "Precision of the convolutions: auto is bfloat16 on processors with instructions for it, float16 on GPUs and "
+        "float32 elsewhere; float16 is for GPUs alone.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        change=Change.CONFIGURE,
+    ),
     _num_threads(),
     Param(
         "valence",
