@@ -105,24 +105,24 @@ def pose_quality(landmarks: NDArray[np.floating]) -> float:
 
 def _appearance_quality(face: NDArray[np.uint8], smooth: NDArray[np.floating]) -> float:
     """Sharpness, contrast and exposure together, 0..1, of the face's part of a crop."""
-    variance = float(face.var())
-    detail = float(cv2.Laplacian(smooth, cv2.CV_32F)[_FACE_AREA].var())
+    variance = _variance(face)
+    detail = _variance(cv2.Laplacian(smooth, cv2.CV_32F)[_FACE_AREA])
     excess = max(0.0, detail / (variance + 1.0) - 0.003)
-    clipped = float(((face <= 5) | (face >= 250)).mean())
+    clipped = 1.0 - cv2.countNonZero(cv2.inRange(face, 6, 249)) / face.size
     return excess / (excess + 0.004) * variance / (variance + 8.0**2) * max(0.0, 1.0 - 2.0 * clipped)
 
 
 def _visibility_quality(smooth: NDArray[np.floating], landmarks_crop: NDArray[np.floating]) -> float:
     """Whether eyes and mouth are there to be seen, 0..1."""
-    energy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8) ** 2
+    edge = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
     last = CROP_SIZE_PX - 1
     edges = []
     for part, half_width, half_height in _PARTS:
-        x, y = np.clip(np.round(landmarks_crop[part].mean(axis=0)), 0, last).astype(int)
+        x, y = (min(max(round(float(c)), 0), last) for c in landmarks_crop[part].mean(axis=0))
         rows = slice(max(0, y - half_height), y + half_height)
-        edges.append(float(energy[rows, max(0, x - half_width) : x + half_width].mean()))
+        edges.append(_mean_square(edge[rows, max(0, x - half_width) : x + half_width]))
     # 0.3: a face without any edges (half a grey level a px) is not a divisor.
-    least = min(edges) / (float(energy[_FACE_AREA].mean()) + 0.3)
+    least = min(edges) / (_mean_square(edge[_FACE_AREA]) + 0.3)
     return least**2 / (least**2 + 0.2**2)
 
 
@@ -130,3 +130,13 @@ def _agreement_quality(landmarks_crop: NDArray[np.floating]) -> float:
     """How well landmarks in crop px fit the keypoints by which the crop was made, 0..1."""
     distances = np.linalg.norm(keypoints_from_landmarks(landmarks_crop) - TEMPLATE_PX, axis=1) / _EYE_DISTANCE_PX
     return math.exp(-float((distances**2).mean()) / 0.3**2)
+
+
+def _variance(values: NDArray[np.generic]) -> float:
+    # OpenCV does these in a tenth of NumPy's time at the size of a crop.
+    _, deviation = cv2.meanStdDev(values)
+    return float(deviation[0, 0]) ** 2
+
+
+def _mean_square(values: NDArray[np.float32]) -> float:
+    return float(cv2.norm(values, cv2.NORM_L2SQR)) / values.size
