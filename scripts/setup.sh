@@ -57,7 +57,7 @@ write_constraints() {
 }
 
 install() {
-  extras=dev,parquet,train
+  extras=dev,parquet,ray,train
   write_constraints "$venv/constraints.txt"
   pip_install --constraint "$venv/constraints.txt" setuptools
   if [ $mode = wheels ]; then

@@ -68,13 +68,40 @@ class ImageSource(AbstractContextManager["ImageSource"], ABC):
         self.close()
 
 
+class FileStamps:
+    """From the stamps in a video file to stamps that start at 0 and grow.
+
+    Args:
+        rate_hz: of the video.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_ns = round(1e9 / rate_hz)
+        self._first_ns: int | None = None
+        self._previous_ns = -self._period_ns
+
+    def next(self, file_ns: int) -> int:
+        """Stamp of the next frame, whose stamp in the file is given."""
+        self._first_ns = file_ns if self._first_ns is None else self._first_ns
+        stamp_ns = file_ns - self._first_ns
+        if stamp_ns <= self._previous_ns:  # some containers repeat or lose stamps
+            stamp_ns = self._previous_ns + self._period_ns
+        self._previous_ns = stamp_ns
+        return stamp_ns
+
+
+def file_ns(capture: cv2.VideoCapture) -> int:
+    """Stamp in the file of the frame that was grabbed last."""
+    return round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+
+
 class VideoSource(ImageSource):
     """A video file, with the stamps that stand in the file."""
 
     def __init__(self, path: Path, capture: cv2.VideoCapture) -> None:
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         super().__init__(str(path), _rate_of(capture), count if count > 0 else None)
-        self._path = path
+        self.path = path
         self._capture: cv2.VideoCapture | None = capture
 
     @classmethod
@@ -84,7 +111,7 @@ class VideoSource(ImageSource):
         Raises:
             UserError: no video FFmpeg can read, or no frame in it.
         """
-        capture = _capture(str(path))
+        capture = open_capture(str(path))
         if not capture.isOpened():
             size = path.stat().st_size
             raise UserError(
@@ -95,33 +122,30 @@ class VideoSource(ImageSource):
             capture.release()
             raise UserError(f"expected a video with at least one frame, got none from {path}; check the file")
         capture.release()
-        return cls(path, _capture(str(path)))
+        return cls(path, open_capture(str(path)))
 
     def frames(self) -> Iterator[Frame]:
-        capture = self._capture or _capture(str(self._path))
+        capture = self._capture or open_capture(str(self.path))
         self._capture = None  # a second pass opens the file anew: seeking back is not exact in every container
-        period_ns = round(1e9 / self.rate_hz)
-        first_ns: int | None = None
-        previous_ns = -period_ns
+        stamps = FileStamps(self.rate_hz)
         delivered = 0
         try:
             while True:
                 ok, image = capture.read()
                 if not ok:
                     break
-                file_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
-                first_ns = file_ns if first_ns is None else first_ns
-                stamp_ns = file_ns - first_ns
-                if stamp_ns <= previous_ns:  # some containers repeat or lose stamps
-                    stamp_ns = previous_ns + period_ns
-                previous_ns = stamp_ns
                 delivered += 1
-                yield stamp_ns, _as_bgr8(image)
+                yield stamps.next(file_ns(capture)), _as_bgr8(image)
         finally:
             capture.release()
+        self.skipped += self.shortfall(delivered)
+
+    def shortfall(self, delivered: int) -> list[str]:
+        """A line if that many frames are fewer than the file promised."""
         # Containers count a frame more or less than they hold; only a real shortfall is worth a word.
         if self.frame_count is not None and delivered < 0.98 * self.frame_count - 1:
-            self.skipped.append(f"{self._path}: {delivered} of {self.frame_count} frames could be decoded")
+            return [f"{self.path}: {delivered} of {self.frame_count} frames could be decoded"]
+        return []
 
     def close(self) -> None:
         if self._capture is not None:
@@ -134,16 +158,33 @@ class ImageFilesSource(ImageSource):
 
     def __init__(self, name: str, paths: list[Path], rate_hz: float) -> None:
         super().__init__(name, rate_hz, len(paths))
-        self._paths = paths
+        self.paths = paths
 
     def frames(self) -> Iterator[Frame]:
         self.skipped.clear()
-        for index, path in enumerate(self._paths):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                self.skipped.append(f"{path}: not a picture OpenCV can decode")
+        for index, path in enumerate(self.paths):
+            try:
+                image = read_picture(path)
+            except ValueError as error:
+                self.skipped.append(str(error))
                 continue
-            yield round(index * 1e9 / self.rate_hz), _as_bgr8(image)
+            yield self.stamp_ns(index), image
+
+    def stamp_ns(self, index: int) -> int:
+        """Stamp of the image of that number."""
+        return round(index * 1e9 / self.rate_hz)
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Decode a picture as uint8 (H, W, 3), BGR.
+
+    Raises:
+        ValueError: it cannot be decoded.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{path}: not a picture OpenCV can decode")
+    return _as_bgr8(image)
 
 
 class CameraSource(ImageSource):
@@ -186,12 +227,12 @@ class SampleSource(ImageSource):
             yield round(index * 1e9 / sample.RATE_HZ), sample.sample_frame(index)
 
 
-class _ShiftedSource(ImageSource):
+class ShiftedSource(ImageSource):
     """Another source from a chosen stamp on, once or for ever."""
 
     def __init__(self, inner: ImageSource, start_ns: int, loop: bool) -> None:
         super().__init__(inner.name, inner.rate_hz, None if loop else inner.frame_count)
-        self._inner, self._start_ns, self._loop = inner, start_ns, loop
+        self.inner, self._start_ns, self._loop = inner, start_ns, loop
         self.skipped = inner.skipped
 
     def frames(self) -> Iterator[Frame]:
@@ -199,7 +240,7 @@ class _ShiftedSource(ImageSource):
         pass_start_ns = self._start_ns
         while True:
             last_ns: int | None = None
-            for offset_ns, image in self._inner.frames():
+            for offset_ns, image in self.inner.frames():
                 last_ns = pass_start_ns + offset_ns
                 yield last_ns, image
             if not self._loop or last_ns is None:
@@ -207,7 +248,7 @@ class _ShiftedSource(ImageSource):
             pass_start_ns = last_ns + period_ns
 
     def close(self) -> None:
-        self._inner.close()
+        self.inner.close()
 
 
 def open_source(
@@ -236,7 +277,7 @@ def open_source(
     text = str(spec).strip()
     if re.fullmatch(r"\d+", text) or text.startswith("/dev/video") or "://" in text:
         return _open_camera(text, clock)
-    return _ShiftedSource(_open_recorded(text, rate_hz or DEFAULT_FOLDER_RATE_HZ), start_stamp_ns, loop)
+    return ShiftedSource(_open_recorded(text, rate_hz or DEFAULT_FOLDER_RATE_HZ), start_stamp_ns, loop)
 
 
 def _open_recorded(text: str, rate_hz: float) -> ImageSource:
@@ -270,13 +311,13 @@ def _open_folder(path: Path, rate_hz: float) -> ImageSource:
 
 
 def _open_camera(text: str, clock: Callable[[], int]) -> CameraSource:
-    capture = _capture(int(text) if text.isdigit() else text, cv2.CAP_ANY)
+    capture = open_capture(int(text) if text.isdigit() else text, cv2.CAP_ANY)
     if not capture.isOpened():
         raise UserError(f"expected a camera or stream at {text}, got nothing that opens; check index, cable and rights")
     return CameraSource(f"camera {text}", capture, clock)
 
 
-def _capture(spec: str | int, backend: int = cv2.CAP_FFMPEG) -> cv2.VideoCapture:
+def open_capture(spec: str | int, backend: int = cv2.CAP_FFMPEG) -> cv2.VideoCapture:
     """Open without OpenCV's own warnings: the caller says what the user needs in one line."""
     # OpenCV 4.6 has these functions at its top, newer ones in a module of their own.
     control: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,6 @@ class BagSource(ImageSource):
 
     def __init__(self, path: Path, topic: str | None = None) -> None:
         self._path = path
-        self._opens = True
         self._why = ""
         self.topics, counts, duration_s = self._look()
         self.topic = _choose(path, self.topics, topic)
@@ -73,29 +72,50 @@ class BagSource(ImageSource):
     def frames(self) -> Iterator[Frame]:
         """Yield stamps as in the headers and images as uint8 (H, W, 3), BGR."""
         self.skipped.clear()
+        complaints: list[str] = []
         num_skipped = 0
-        if not self._opens:
+        if self.is_damaged:
             self.skipped.append(f"{self._path} is damaged ({self._why}); what can be read of it is used")
         for index, message in enumerate(self.messages({self.topic})):
             try:
-                stamp_ns, image = self._decode(message)
+                stamp_ns, image = self.decode(message)
             except (UserError, ValueError) as error:
                 num_skipped += 1
                 if num_skipped <= _MAX_LINES:
-                    self.skipped.append(f"{self._path}: message {index} of {self.topic}: {error}")
+                    complaints.append(self.complaint(index, error))
                 continue
             yield stamp_ns, image
-        if num_skipped > _MAX_LINES:
-            self.skipped.append(f"{self._path}: {num_skipped - _MAX_LINES} more messages of {self.topic}")
+        self.skipped[:0] = self.summary(complaints, num_skipped)
 
-    def messages(self, topics: set[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics; damage is noted in ``skipped``."""
+    def complaint(self, index: int, error: Exception) -> str:
+        """A line about an image that could not be decoded."""
+        return f"{self._path}: message {index} of {self.topic}: {error}"
+
+    def summary(self, complaints: Sequence[str], number: int) -> list[str]:
+        """The first complaints, and how many more there are."""
+        lines = list(complaints[:_MAX_LINES])
+        if number > _MAX_LINES:
+            lines.append(f"{self._path}: {number - _MAX_LINES} more messages of {self.topic}")
+        return lines
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the container is not whole."""
+        return bool(self._why)
+
+    def messages(self, topics: set[str], start_ns: int | None = None) -> Iterator[RawMessage]:
+        """Yield the messages of some topics; damage is noted in ``skipped``.
+
+        Args:
+            topics: of the messages.
+            start_ns: those recorded before are left out.
+        """
         last_ns = -1
-        if self._opens:
+        if not self.is_damaged:
             try:
                 with Reader(self._path) as reader:
                     wanted = [connection for connection in reader.connections if connection.topic in topics]
-                    for connection, time_ns, data in reader.messages(wanted) if wanted else ():
+                    for connection, time_ns, data in reader.messages(wanted, start=start_ns) if wanted else ():
                         yield RawMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
                         last_ns = time_ns
                 return
@@ -111,7 +131,13 @@ class BagSource(ImageSource):
                     yield RawMessage(found.topic, found.type_name, found.time_ns, found.data)
             self.skipped += [f"{file}: {line}" for line in damages[:_MAX_LINES]]
 
-    def _decode(self, message: RawMessage) -> tuple[int, NDArray[np.uint8]]:
+    def decode(self, message: RawMessage) -> tuple[int, NDArray[np.uint8]]:
+        """Stamp and image, uint8 (H, W, 3) BGR, of a message; ``frame_id`` becomes the image's.
+
+        Raises:
+            ValueError: the bytes are not such a message.
+            UserError: the image cannot be decoded.
+        """
         try:
             parsed: Any = messages.typestore().deserialize_cdr(message.data, message.type_name)
         except Exception as error:  # the library's errors have no common base
@@ -131,7 +157,6 @@ class BagSource(ImageSource):
                     counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
                 return types, counts, reader.duration / 1e9
         except Exception as error:
-            self._opens = False
             self._why = " ".join(str(error).split()) or type(error).__name__
         types = {}
         for file in self._files(".mcap"):

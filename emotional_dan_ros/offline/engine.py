@@ -14,8 +14,8 @@ from emotional_dan_ros.offline.journal import Journal
 from emotional_dan_ros.offline.outputs import Records
 from emotional_dan_ros.offline.work_folder import WorkFolder
 
-#: Told the number of frames done and, where known, of all.
-Progress = Callable[[int, "int | None"], None]
+#: Told the number of frames done, of all where known, and of those that an earlier run had done.
+Progress = Callable[[int, "int | None", int], None]
 
 _JOURNAL_NAME = "frames"
 
@@ -78,12 +78,14 @@ class EmbeddedEngine:
         config = self._pipeline.config
         path = work.path / _JOURNAL_NAME
         frames = OrderedFrames(source)
-        journal = Journal(path, work.run_id, config.interval, config.with_crops)
+        journal = Journal(path, work.run_id, config.detection_interval, config.with_crops)
         try:
             with journal:
+                resumed = journal.num_records
+                progress(resumed, source.frame_count, resumed)
                 for record in self._pipeline.process(islice(frames, journal.num_records, None)):
                     journal.append(record)
-                    progress(journal.num_records, source.frame_count)
+                    progress(journal.num_records, source.frame_count, resumed)
         finally:
             journal.discard_if_empty()
         return Looked(journal.read, journal.num_records, frames.problems)

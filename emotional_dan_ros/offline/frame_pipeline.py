@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.perception import FaceFinder
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.tracking import TrackerConfig
@@ -31,6 +32,7 @@ class PipelineConfig:
         weights: shipped name or path.
         device: auto, cpu, cuda or cuda:N; of both networks.
         detector: how faces are looked for.
+        detection_interval: from one keyframe to the next, in frames; between them faces are followed.
         tracker: how passengers are told apart.
         with_crops: keep the aligned crops in the records (12.5 KB a face).
     """
@@ -38,13 +40,9 @@ class PipelineConfig:
     weights: str = "rt"
     device: str = "auto"
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    detection_interval: int = DEFAULT_DETECTION_INTERVAL
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     with_crops: bool = False
-
-    @property
-    def interval(self) -> int:
-        """From one keyframe to the next, in frames."""
-        return 1
 
 
 @final
@@ -60,7 +58,7 @@ class FramePipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         self.config = config
-        self._finder = FaceFinder(FaceDetector(config.detector, config.device))
+        self._detector = FaceDetector(config.detector, config.device)
         self._recognizer = EmotionRecognizer.load(config.weights, config.device)
         # Each stage computes in a thread of its own; more threads within a stage would only get in their way.
         torch.set_num_threads(1)
@@ -83,9 +81,10 @@ class FramePipeline:
 
         The first frame is a keyframe: what was processed before has no influence.
         """
+        finder = FaceFinder(self._detector, self.config.detection_interval)
         pending: deque[Future[FrameRecord]] = deque()
         for stamp_ns, image, frame_id in self._ahead(iter(frames)):
-            found = self._finder.find(image, stamp_ns, frame_id)
+            found = finder.find(image, stamp_ns, frame_id)
             pending.append(self._recognising.submit(self._recognise, found))
             while len(pending) > _LOOK_AHEAD:
                 yield pending.popleft().result()

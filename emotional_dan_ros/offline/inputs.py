@@ -19,7 +19,7 @@ from emotional_dan_ros.offline.bag_source import BagSource, is_bag
 
 #: A jump back in time beyond this is a recording that begins again; a smaller one is an image out of order.
 RESTART_NS = 1_000_000_000
-_DEFAULT_FRAME_ID = "camera"
+DEFAULT_FRAME_ID = "camera"
 _MAX_LINES = 20
 
 
@@ -87,6 +87,31 @@ def expand(specs: Sequence[str], topic: str | None) -> list[Input]:
     return inputs
 
 
+class StampOrder:
+    """Takes frames whose stamps grow, except where a recording begins again.
+
+    Attributes:
+        out_of_order: how many frames were left out.
+        first_wrong: number of the first of them, None where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.out_of_order = 0
+        self.first_wrong: int | None = None
+        self._index = -1
+        self._last_ns: int | None = None
+
+    def takes(self, stamp_ns: int) -> bool:
+        """Whether the next frame is to be processed."""
+        self._index += 1
+        if self._last_ns is not None and self._last_ns - RESTART_NS <= stamp_ns <= self._last_ns:
+            self.out_of_order += 1
+            self.first_wrong = self._index if self.first_wrong is None else self.first_wrong
+            return False
+        self._last_ns = stamp_ns
+        return True
+
+
 class OrderedFrames:
     """The frames of a source with stamps that grow, except where a recording begins again.
 
@@ -97,33 +122,37 @@ class OrderedFrames:
 
     def __init__(self, source: ImageSource) -> None:
         self._source = source
-        self.out_of_order = 0
-        self._first_wrong: int | None = None
+        self._order = StampOrder()
+
+    @property
+    def out_of_order(self) -> int:
+        """How many images were left out because of their stamps."""
+        return self._order.out_of_order
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.uint8], str]]:
         """Yield (stamp in ns, image uint8 (H, W, 3) BGR, frame_id)."""
-        self.out_of_order, self._first_wrong = 0, None
-        last_ns: int | None = None
-        for index, (stamp_ns, image) in enumerate(self._source):
-            if last_ns is not None and last_ns - RESTART_NS <= stamp_ns <= last_ns:
-                self.out_of_order += 1
-                self._first_wrong = index if self._first_wrong is None else self._first_wrong
-                continue
-            last_ns = stamp_ns
-            yield stamp_ns, image, getattr(self._source, "frame_id", _DEFAULT_FRAME_ID)
+        self._order = StampOrder()
+        for stamp_ns, image in self._source:
+            if self._order.takes(stamp_ns):
+                yield stamp_ns, image, getattr(self._source, "frame_id", DEFAULT_FRAME_ID)
 
     @property
     def problems(self) -> list[str]:
         """What was not processed and why."""
-        lines = list(self._source.skipped[:_MAX_LINES])
-        if len(self._source.skipped) > _MAX_LINES:
-            lines.append(f"{self._source.name}: {len(self._source.skipped) - _MAX_LINES} more")
-        if self.out_of_order:
-            lines.append(
-                f"{self._source.name}: {self.out_of_order} images whose stamps do not grow were left out, the first is "
-                f"image {self._first_wrong}"
-            )
-        return lines
+        return problem_lines(self._source.name, self._source.skipped, self._order)
+
+
+def problem_lines(name: str, skipped: Sequence[str], order: StampOrder) -> list[str]:
+    """What of a source was not processed and why, in a bounded number of lines."""
+    lines = list(skipped[:_MAX_LINES])
+    if len(skipped) > _MAX_LINES:
+        lines.append(f"{name}: {len(skipped) - _MAX_LINES} more")
+    if order.out_of_order:
+        lines.append(
+            f"{name}: {order.out_of_order} images whose stamps do not grow were left out, the first is "
+            f"image {order.first_wrong}"
+        )
+    return lines
 
 
 def fingerprint(identity: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:

@@ -79,7 +79,7 @@ def run_job(
         engine: looks at the frames.
         config: which outputs.
         explain: paints where the network looks.
-        progress: told the number of frames done and, where known, of all.
+        progress: told how far it is.
         force: replace the results of another run.
 
     Raises:

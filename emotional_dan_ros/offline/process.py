@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from typing import Any
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.weights import weights_path
-from emotional_dan_ros.offline.engine import EmbeddedEngine
+from emotional_dan_ros.offline.engine import EmbeddedEngine, Engine
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline, PipelineConfig
-from emotional_dan_ros.offline.inputs import expand, fingerprint
+from emotional_dan_ros.offline.inputs import Input, expand, fingerprint
 from emotional_dan_ros.offline.job import Outcome, run_job
 from emotional_dan_ros.offline.maps import MapPainter
 from emotional_dan_ros.offline.outputs import OutputConfig
+from emotional_dan_ros.offline.progress import Board
+from emotional_dan_ros.offline.ray_engine import DEFAULT_PIECE_FRAMES, RayEngine
 from emotional_dan_ros.offline.table import default_format
 
 EXIT_INCOMPLETE = 1
@@ -43,11 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--merge", action="store_true", help="copy the topics of an input bag into the bag")
     parser.add_argument("--crops", action="store_true", help="keep the aligned face crops in the bag")
+    parser.add_argument(
+        "--engine", choices=("embedded", "ray"), default="embedded", help="where frames are processed: here or on Ray"
+    )
+    parser.add_argument("--address", help="of a running Ray cluster; without it one is started here")
+    parser.add_argument("--workers", type=int, help="pieces that Ray works on at a time (default: one per core)")
+    parser.add_argument(
+        "--chunk-frames",
+        type=int,
+        default=DEFAULT_PIECE_FRAMES,
+        help=f"length of the pieces that Ray gets (default: {DEFAULT_PIECE_FRAMES})",
+    )
     parser.add_argument("--force", action="store_true", help="replace the results of another run")
 
 
 def run(args: argparse.Namespace) -> int:
     """Process every input; returns 0 if all were processed without a loss, else 1."""
+    _check(args)
     jobs = expand(args.inputs, args.topic)
     pipeline_config = PipelineConfig(weights=args.weights, device=args.device, with_crops=args.crops)
     output_config = OutputConfig(
@@ -65,23 +80,57 @@ def run(args: argparse.Namespace) -> int:
     explain = MapPainter(args.weights, args.device)
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
-    with EmbeddedEngine(lambda: FramePipeline(pipeline_config)) as engine:
-        for job in jobs:
-            line = ProgressLine(job.name)
-            try:
-                # Opening comes before identifying: what is missing is told as such.
-                with job.open():
-                    pass
-                run_id = fingerprint(job.identity(), settings)
-                folder = args.out / job.name
-                outcome = run_job(job, folder, run_id, engine, output_config, explain, line.show, args.force)
-            except (UserError, OSError) as error:
-                failures[job.spec] = " ".join(str(error).split())
-                line.end(f"failed: {failures[job.spec]}")
-                continue
-            line.end("was already done" if outcome.was_done else _in_words(outcome))
-            outcomes.append(outcome)
+
+    def process_one(job: Input, engine: Engine, board: Board) -> None:
+        line = board.line(job.name)
+        try:
+            # Opening comes before identifying: what is missing is told as such.
+            with job.open():
+                pass
+            run_id = fingerprint(job.identity(), settings)
+            folder = args.out / job.name
+            outcome = run_job(job, folder, run_id, engine, output_config, explain, line.show, args.force)
+        except (UserError, OSError) as error:
+            failures[job.spec] = " ".join(str(error).split())
+            line.end(f"failed: {failures[job.spec]}")
+            return
+        line.end("was already done" if outcome.was_done else _in_words(outcome))
+        outcomes.append(outcome)
+
+    if args.engine == "embedded":
+        with EmbeddedEngine(lambda: FramePipeline(pipeline_config)) as engine:
+            for job in jobs:
+                process_one(job, engine, Board(1))
+    else:
+        _on_ray(args, jobs, pipeline_config, process_one)
+    outcomes.sort(key=lambda outcome: [job.name for job in jobs].index(outcome.name))
     return _summarise(outcomes, failures, args.out)
+
+
+def _on_ray(
+    args: argparse.Namespace,
+    jobs: Sequence[Input],
+    config: PipelineConfig,
+    process_one: Callable[[Input, Engine, Board], None],
+) -> None:
+    """Process several inputs at a time, so that short ones keep all workers busy."""
+    board = Board(len(jobs))
+    with ExitStack() as stack:
+        engine = stack.enter_context(RayEngine(config, args.address, args.workers, board.say, args.chunk_frames))
+        threads = stack.enter_context(ThreadPoolExecutor(min(len(jobs), engine.num_workers + 1), "input"))
+        stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+        stack.callback(engine.stop)
+        for future in [threads.submit(process_one, job, engine, board) for job in jobs]:
+            future.result()
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name in ("workers", "chunk_frames"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
+    if args.engine != "ray" and (args.address or args.workers):
+        raise UserError("--address and --workers: expected --engine ray with them, got the embedded engine")
 
 
 def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]:
@@ -90,6 +139,7 @@ def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]
         "version": RESULTS_VERSION,
         "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "detector": asdict(pipeline.detector),
+        "detection_interval": pipeline.detection_interval,
         "tracker": asdict(pipeline.tracker),
         "monitor": asdict(outputs.monitor),
         "crops": pipeline.with_crops,
@@ -98,45 +148,6 @@ def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]
         "images": outputs.images,
         "merge": outputs.merge,
     }
-
-
-class ProgressLine:
-    """One line that is written over on a terminal, and now and then a line of its own elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tty = sys.stderr.isatty()
-        self._began_s = time.monotonic()
-        self._began_at: int | None = None
-        self._shown_s = self._began_s
-
-    def show(self, done: int, total: int | None) -> None:
-        """Say how far it is; called for every frame, writes a few times a second at most."""
-        now_s = time.monotonic()
-        if self._began_at is None:  # frames of an earlier run do not count for the rate
-            self._began_at, self._began_s = done - 1, now_s
-        if now_s - self._shown_s < (0.2 if self._tty else 10.0) or now_s - self._began_s < 1.0:
-            return
-        self._shown_s = now_s
-        rate_hz = (done - self._began_at) / max(now_s - self._began_s, 1e-6)
-        text = f"{self._name}: {done} frames, {rate_hz:.0f} frames/s"
-        if total:
-            left_s = max(0, total - done) / max(rate_hz, 1e-6)
-            share = min(1.0, done / total)
-            bar = "#" * round(20 * share)
-            text = (
-                f"{self._name} [{bar:<20}] {share:4.0%}, {done}/{total} frames, {rate_hz:.0f} frames/s, "
-                f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
-            )
-        self._write(text, end="" if self._tty else "\n")
-
-    def end(self, text: str) -> None:
-        """Say how it ended, on a line that stays."""
-        self._write(f"{self._name}: {text}", end="\n")
-
-    def _write(self, text: str, end: str) -> None:
-        start = "\r\x1b[K" if self._tty else ""
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
 
 
 def _in_words(outcome: Outcome) -> str:

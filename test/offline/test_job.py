@@ -35,7 +35,7 @@ NUM_FRAMES = 60
 
 @dataclass(frozen=True)
 class FakeConfig:
-    interval: int = 4
+    detection_interval: int = 4
     with_crops: bool = False
 
 
@@ -51,7 +51,7 @@ class FakePipeline:
         return None
 
     def process(self, frames: Iterable[tuple[int, np.ndarray, str]]) -> Iterator[FrameRecord]:
-        schedule, since = KeyframeSchedule(self.config.interval), 0
+        schedule, since = KeyframeSchedule(self.config.detection_interval), 0
         for stamp_ns, image, frame_id in frames:
             since = 0 if schedule.is_keyframe(stamp_ns) else since + 1
             self.num_processed += 1
