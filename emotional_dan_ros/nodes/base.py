@@ -7,30 +7,26 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, TypeVar
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.image_decoding import UnsupportedEncodingError
 from emotional_dan_ros.nodes.bus import LocalBus
-from emotional_dan_ros.nodes.health import ERROR, WARN, Health
+from emotional_dan_ros.nodes.health import ERROR, Health
 from emotional_dan_ros.nodes.parameter_tables import table
 from emotional_dan_ros.nodes.parameters import ParameterSet, Values
 from emotional_dan_ros.nodes.ports import InputPort, OutputPort
+from emotional_dan_ros.nodes.self_report import LOG_SILENCE_S, REPORT_PERIOD_S, SelfReport
 from emotional_dan_ros.nodes.topics import Topic
 from emotional_dan_ros.nodes.worker import Worker
 
 T = TypeVar("T")
 
-DIAGNOSTICS_PERIOD_S = 1.0
 #: So many inputs in a row that cannot be worked on for a reason that is not the input's send the node to
 #: its error state.
 _MAX_FAILURES = 5
-#: A problem that comes and goes is on /diagnostics each time, but in the log not more often than this.
-_LOG_SILENCE_S = 60.0
 
 
 class PipelineNode(LifecycleNode):
@@ -57,7 +53,6 @@ class PipelineNode(LifecycleNode):
         self, name: str, *, bus: LocalBus | None = None, known_elsewhere: Collection[str] = (), **kwargs: Any
     ) -> None:
         super().__init__(name, **kwargs)
-        self.kind = name
         self.bus = bus or LocalBus()
         self.health = Health()
         self.inputs: list[InputPort[Any]] = []
@@ -65,15 +60,13 @@ class PipelineNode(LifecycleNode):
         self.finished: Callable[[], None] = lambda: None  # run.py ends the process by it
         self._failures = 0
         self._fault: str | None = None
-        self._told_s: dict[str, float] = {}
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._ros_time_ns, self._ros_time_moved_s = 0, time.monotonic()
         self._worker: Worker[tuple[float, Any]] = Worker(
             self._work, self.queue_depth, self.health.dropped, self.get_name()
         )
         self.parameters = ParameterSet(self, table(name), self._is_configured, self.apply, known_elsewhere)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self._diagnostics_timer = self.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=self.steady_clock)
+        self._self_report = SelfReport(self, name, self.health, lambda: self.state_label, self._look_after)
+        self._self_report_timer = self.create_timer(REPORT_PERIOD_S, self._self_report.give, clock=self.steady_clock)
 
     # What a subclass says
 
@@ -125,17 +118,9 @@ class PipelineNode(LifecycleNode):
         self.health.received(now_s)
         self._worker.put((now_s, value))
 
-    def warn_once(self, key: str, level: bytes, text: str, silence_s: float = _LOG_SILENCE_S) -> None:
+    def warn_once(self, key: str, level: bytes, text: str, silence_s: float = LOG_SILENCE_S) -> None:
         """Put a problem on /diagnostics and, when it was not said for `silence_s`, into the log."""
-        self.health.report(key, level, text)
-        now_s = time.monotonic()
-        told_s = self._told_s.get(text)
-        if told_s is None or now_s - told_s > silence_s:
-            self._told_s[text] = now_s
-            if level == ERROR:  # rclpy wants one severity per line of code
-                self.get_logger().error(text)
-            else:
-                self.get_logger().warning(text)
+        self._self_report.warn(key, level, text, silence_s)
 
     def clear(self, key: str) -> None:
         """Take a problem back."""
@@ -235,6 +220,11 @@ class PipelineNode(LifecycleNode):
         while self.outputs:
             self.outputs.pop().close()
 
+    def _look_after(self) -> None:
+        if self.is_active:
+            self._self_report.check_qos([*self.inputs, *self.outputs])
+            self.check()
+
     def _is_configured(self) -> bool:
         return self.state_label != "unconfigured"
 
@@ -244,7 +234,7 @@ class PipelineNode(LifecycleNode):
         """An input that cannot be worked on through no fault of the node."""
         self.health.failed()
         once = isinstance(error, UnsupportedEncodingError)
-        self.warn_once("work", ERROR, str(error), silence_s=math.inf if once else _LOG_SILENCE_S)
+        self.warn_once("work", ERROR, str(error), silence_s=math.inf if once else LOG_SILENCE_S)
 
     def _work(self, item: tuple[float, Any]) -> None:
         came_s, value = item
@@ -264,39 +254,3 @@ class PipelineNode(LifecycleNode):
             self.clear("work")
             now_s = time.monotonic()
             self.health.done(now_s, now_s - came_s)
-
-    # Diagnostics
-
-    def _diagnose(self) -> None:
-        if self.is_active:
-            self._check_clock()
-            self._check_qos()
-            self.check()
-        status = self.health.status(
-            f"{self.get_fully_qualified_name().lstrip('/')}: {self.kind}", self.state_label, time.monotonic()
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
-
-    def _check_clock(self) -> None:
-        if not self.get_parameter("use_sim_time").value:
-            return
-        now_ns, now_s = self.get_clock().now().nanoseconds, time.monotonic()
-        if now_ns != self._ros_time_ns:
-            self._ros_time_ns, self._ros_time_moved_s = now_ns, now_s
-            self.clear("clock")
-        elif now_s - self._ros_time_moved_s > 2 * DIAGNOSTICS_PERIOD_S:
-            self.warn_once("clock", WARN, "use_sim_time is true but /clock stands still or is not published")
-
-    def _check_qos(self) -> None:
-        ports: list[InputPort[Any] | OutputPort[Any]] = [*self.inputs, *self.outputs]
-        lines = [line for port in ports for line in port.mismatches()]
-        if lines:
-            self.warn_once("qos", ERROR, "; ".join(lines))
-        else:
-            self.clear("qos")
-
-
-#: Errors of rclpy that a wrong start-up parameter causes.
-PARAMETER_ERRORS = (ParameterException, UserError)

@@ -6,17 +6,14 @@ a default is written once. After a change here run ``python -m emotional_dan_ros
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from functools import cache
-from inspect import cleandoc
-from typing import Any
 
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, EMOTION_NAMES, VALENCE_NAMES
 from emotional_dan_ros.core.tracking import TrackerConfig
+from emotional_dan_ros.nodes.config_parameters import params_of
 from emotional_dan_ros.nodes.parameters import Change, Param
 
 _COMMON = (
@@ -73,49 +70,6 @@ def _num_threads() -> Param:
         maximum=1024,
         change=Change.CONFIGURE,
     )
-
-
-def described_attributes(config_class: type) -> dict[str, str]:
-    """Read the ``Attributes:`` section of a docstring: name to one line of text."""
-    section = cleandoc(config_class.__doc__ or "").partition("Attributes:\n")[2].split("\n\n")[0]
-    entries = re.split(r"^ {4}(\w+): ", section, flags=re.MULTILINE)[1:]
-    return {name: _sentence(text) for name, text in zip(entries[::2], entries[1::2], strict=True)}
-
-
-def _sentence(text: str) -> str:
-    line = " ".join(text.split()).replace("``", "`").replace("...", "").strip(" .;")
-    return line[:1].upper() + line[1:] + "."
-
-
-def _unit_of(name: str) -> str:
-    for suffix, unit in (("_per_s", "1/s"), ("_s", "s"), ("_px", "px"), ("_per_hour", "1/h")):
-        if name.endswith(suffix):
-            return unit
-    return ""
-
-
-def _of_config(config_class: Any, prefix: str = "", **bounds: tuple[float | None, float | None]) -> tuple[Param, ...]:
-    """Parameters of a configuration class; a class inside it becomes a group."""
-    words = described_attributes(config_class)
-    result: list[Param] = []
-    for entry in fields(config_class):
-        default = getattr(config_class(), entry.name)
-        if is_dataclass(default):
-            result += _of_config(type(default), f"{prefix}{entry.name}.")
-            continue
-        low, high = bounds.get(entry.name, (0.0, None) if _unit_of(entry.name) else (None, None))
-        result.append(
-            Param(
-                prefix + entry.name,
-                default,
-                words[entry.name],
-                unit=_unit_of(entry.name),
-                minimum=low,
-                maximum=high,
-                choices=EMOTION_NAMES if entry.name == "emotions" else (),
-            )
-        )
-    return tuple(result)
 
 
 VIDEO_SOURCE: tuple[Param, ...] = (
@@ -207,7 +161,7 @@ def _face_detector() -> tuple[Param, ...]:
             choices=(0, 90, 180, 270),
         ),
         Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
-        *_of_config(
+        *params_of(
             DetectorConfig,
             "detector.",
             min_face_px=(12, 10_000),
@@ -216,7 +170,7 @@ def _face_detector() -> tuple[Param, ...]:
             thresholds=(0.0, 1.0),
             max_proposals=(1, 100_000),
         ),
-        *_of_config(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
+        *params_of(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
     )
 
 
@@ -264,7 +218,7 @@ EMOTION_RECOGNIZER: tuple[Param, ...] = (
     ),
 )
 
-ANOMALY_MONITOR: tuple[Param, ...] = (*_COMMON, *_of_config(MonitorConfig, max_passengers=(1, 10_000)))
+ANOMALY_MONITOR: tuple[Param, ...] = (*_COMMON, *params_of(MonitorConfig, max_passengers=(1, 10_000)))
 
 OVERLAY: tuple[Param, ...] = (
     *_COMMON,

@@ -49,7 +49,9 @@ PARAMETERS = {
         "autostart stall_timeout image_transport reliability device num_threads max_rate rotation mirrored "
         "detector.min_face_px tracker.keep_lost_s"
     ),
-    "emotion_recognizer": "autostart stall_timeout weights device precision num_threads valence prior_ratio emotion_maps",
+    "emotion_recognizer": (
+        "autostart stall_timeout weights device precision num_threads valence prior_ratio emotion_maps"
+    ),
     "anomaly_monitor": "autostart stall_timeout false_alarms_per_hour baseline.slow_s sudden_change.enabled",
     "overlay": "autostart stall_timeout image_transport reliability max_rate wait_for_emotions",
 }

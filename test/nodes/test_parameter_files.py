@@ -13,7 +13,8 @@ pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built:
 from emotional_dan_ros.core.anomaly import MonitorConfig
 from emotional_dan_ros.core.detector import DetectorConfig
 from emotional_dan_ros.nodes import parameter_files
-from emotional_dan_ros.nodes.parameter_tables import NODES, described_attributes, table
+from emotional_dan_ros.nodes.config_parameters import described_attributes
+from emotional_dan_ros.nodes.parameter_tables import NODES, table
 
 ROOT = Path(__file__).resolve().parents[2]
 
