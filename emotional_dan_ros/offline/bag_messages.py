@@ -5,6 +5,7 @@ What ends up in a bag is what the nodes publish for the same values.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -81,9 +82,10 @@ def _header(stamp_ns: int, frame_id: str) -> Any:
 
 def _roi(box_xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> Any:
     """The smallest whole-pixel region around a box, clipped to the image."""
-    limits = np.array((*image_wh, *image_wh))
-    outward = np.concatenate([np.floor(box_xyxy[:2]), np.ceil(box_xyxy[2:])])
-    left, top, right, bottom = (int(v) for v in np.clip(outward, 0, limits))
+    width, height = image_wh
+    x0, y0, x1, y1 = box_xyxy.tolist()
+    left, right = min(max(0, math.floor(x0)), width), min(max(0, math.ceil(x1)), width)
+    top, bottom = min(max(0, math.floor(y0)), height), min(max(0, math.ceil(y1)), height)
     return _new(
         "sensor_msgs/msg/RegionOfInterest",
         x_offset=left,

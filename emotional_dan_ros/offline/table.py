@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES, VALENCE_NAMES
@@ -32,6 +33,22 @@ COLUMNS: dict[str, str] = {
     "quality": "f4",
     **dict.fromkeys(_LANDMARKS, "f4"),
 }
+#: The same columns, those of an array together.
+_GROUPS = np.dtype(
+    [
+        ("stamp", "i8"),
+        ("frame_id", object),
+        ("track_id", "u4"),
+        ("roi", "u4", len(_ROI)),
+        ("emotion", "u1"),
+        ("confidence", "f4"),
+        ("probabilities", "f4", len(EMOTION_NAMES)),
+        ("valence", "u1"),
+        ("valence_probabilities", "f4", len(VALENCE_NAMES)),
+        ("quality", "f4"),
+        ("landmarks", "f4", len(_LANDMARKS)),
+    ]
+)
 #: Rows that are kept in memory and make up a row group of a Parquet file.
 _ROWS_AT_ONCE = 4096
 
@@ -129,7 +146,8 @@ class ParquetTable:
             "f4": arrow.float32(),
         }
         self._schema = arrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-        self._rows: list[Row] = []
+        self._rows = np.zeros(_ROWS_AT_ONCE, _GROUPS)
+        self._num_rows = 0
 
     def __enter__(self) -> ParquetTable:
         self._writer = self._parquet.ParquetWriter(self._path, self._schema, compression="zstd")
@@ -138,23 +156,34 @@ class ParquetTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None and self._rows:
+        if kind is None and self._num_rows:
             self._flush()
         self._writer.close()
 
     def add(self, frame: FrameEmotions) -> None:
         """Add the rows of a frame."""
-        self._rows += rows_of(frame)
-        if len(self._rows) >= _ROWS_AT_ONCE:
-            self._flush()
+        for state in frame.states:
+            row = self._rows[self._num_rows]
+            row["stamp"], row["frame_id"], row["track_id"] = frame.stamp_ns, frame.frame_id, state.track_id
+            row["roi"], row["emotion"], row["valence"] = _roi(state.box_xyxy), int(state.emotion), int(state.valence)
+            row["confidence"], row["quality"] = state.confidence, state.quality
+            row["probabilities"], row["valence_probabilities"] = state.probabilities, state.valence_probabilities
+            row["landmarks"] = state.landmarks_px.reshape(-1)
+            self._num_rows += 1
+            if self._num_rows == _ROWS_AT_ONCE:
+                self._flush()
 
     def _flush(self) -> None:
-        columns: Sequence[Sequence[Any]] = list(zip(*self._rows, strict=True))
+        rows = self._rows[: self._num_rows]
+        columns: list[NDArray[Any]] = []
+        for name in _GROUPS.names or ():
+            values = rows[name]
+            columns += [values] if values.ndim == 1 else list(values.T)
         arrays = [
             self._arrow.array(column, type=field.type) for column, field in zip(columns, self._schema, strict=True)
         ]
         self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
-        self._rows = []
+        self._num_rows = 0
 
 
 def open_table(path: Path) -> TableWriter:
