@@ -22,14 +22,16 @@ class Timing:
         frames_per_s: frames over the wall time of all of them.
         cpu_ms: user and system time of the measured process(es) for each frame, all threads.
         peak_mb: highest resident memory while measuring, of the measured process(es); without the test's own pictures.
+
+    Both of the last are None where they cannot be told apart from those of other things.
     """
 
     frames: int
     median_ms: float
     p99_ms: float
     frames_per_s: float
-    cpu_ms: float
-    peak_mb: float
+    cpu_ms: float | None
+    peak_mb: float | None
 
 
 def measure(
@@ -61,7 +63,9 @@ def measure(
     return timing(times_s, sum(times_s), cpu_s, max(0.0, peak_mb() - own_bytes / 2**20))
 
 
-def timing(times_s: Sequence[float], wall_s: float, cpu_s: float, memory_mb: float) -> Timing:
+def timing(
+    times_s: Sequence[float], wall_s: float, cpu_s: float | None = None, memory_mb: float | None = None
+) -> Timing:
     """Put measured numbers together."""
     times_ms = np.asarray(times_s) * 1e3
     return Timing(
@@ -69,7 +73,7 @@ def timing(times_s: Sequence[float], wall_s: float, cpu_s: float, memory_mb: flo
         median_ms=float(np.median(times_ms)),
         p99_ms=float(np.percentile(times_ms, 99)),
         frames_per_s=len(times_s) / wall_s,
-        cpu_ms=cpu_s / len(times_s) * 1e3,
+        cpu_ms=None if cpu_s is None else cpu_s / len(times_s) * 1e3,
         peak_mb=memory_mb,
     )
 

@@ -67,7 +67,8 @@ def show(row: Row, first: bool = False) -> None:
     size = "x".join(map(str, row.size_wh)) if row.size_wh else "-"
     extra = ", ".join(f"{name} {value:.4g}" for name, value in row.extra.items())
     cells = (row.what, "-" if row.faces is None else str(row.faces), size, f"{t.median_ms:.2f}", f"{t.p99_ms:.2f}",
-             f"{t.frames_per_s:.1f}", f"{t.cpu_ms:.2f}", f"{t.peak_mb:.0f}", extra)  # fmt: skip
+             f"{t.frames_per_s:.1f}", "-" if t.cpu_ms is None else f"{t.cpu_ms:.2f}",
+             "-" if t.peak_mb is None else f"{t.peak_mb:.0f}", extra)  # fmt: skip
     print(_line(cells), flush=True)
 
 
