@@ -124,16 +124,12 @@ def _trunk(
             assert isinstance(layer, nn.Sequential)
             own_dtype = torch.float32 if len(convolutions) < exact else dtype
             convolutions.append(_Convolution(layer, folds, size >> depth, own_dtype, device))
-    linear, fc1_norm = trunk.fc1[0], trunk.fc1[1 if folds else 2]
-    assert isinstance(linear, nn.Linear)
-    assert isinstance(fc1_norm, nn.BatchNorm1d)
-    dense = _dense(fuse_linear_bn_eval(linear, fc1_norm) if folds else linear, torch.float32, device)
-    norm = nn.Identity() if folds else _Affine(fc1_norm, device)
+    fc1 = _Fc1(trunk.fc1, folds, convolutions[-1].num_channels, dtype, device)
 
     def run(x: Tensor) -> Tensor:
         for first, second in zip(convolutions[::2], convolutions[1::2], strict=True):
             x = F.max_pool2d(second(first(x)), 2)
-        return norm(F.relu(dense(torch.flatten(x, 1).float())))
+        return fc1(x)
 
     return run
 
@@ -158,6 +154,11 @@ class _Convolution:
         self._bias = conv.bias.detach().to(device, dtype)
         self._packed = _pack(self._weight, size) if device.type == "cpu" else None
 
+    @property
+    def num_channels(self) -> int:
+        """Of the result."""
+        return len(self._bias)
+
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self._weight.dtype)
         if self._packed is None:
@@ -169,13 +170,55 @@ class _Convolution:
         return x if self._norm is None else self._norm(x)
 
 
+class _Fc1:
+    """Dense layer on the flattened channels, ReLU and, where it does not fold, batch norm: (N, C, H, W) to (N, K).
+
+    Its weights are put in the order in which the convolutions leave their channels (last), so that nothing is copied.
+    """
+
+    def __init__(
+        self, layer: nn.Sequential, folds: bool, channels: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        dense, norm = layer[0], layer[1 if folds else 2]
+        assert isinstance(dense, nn.Linear)
+        assert isinstance(norm, nn.BatchNorm1d)
+        if folds:
+            dense = fuse_linear_bn_eval(dense, norm)
+        self._norm = None if folds else _Affine(norm, device)
+        weight = dense.weight.detach()
+        weight = weight.reshape(len(weight), channels, -1).transpose(1, 2).reshape(len(weight), -1)
+        self._weight = weight.to(device, dtype)
+        self._bias = dense.bias.detach().to(device, dtype)
+        # In float32 the usual product is the faster one.
+        self._packed = _pack_dense(self._weight) if device.type == "cpu" and dtype is torch.bfloat16 else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        flat = x.permute(0, 2, 3, 1).reshape(len(x), -1)
+        if self._packed is None:
+            feature = F.linear(flat, self._weight, self._bias).relu_()
+        else:
+            feature = torch.ops.mkldnn._linear_pointwise(flat, self._packed, self._bias, "relu", [], "")
+        feature = feature.float()
+        return feature if self._norm is None else self._norm(feature)
+
+
 def _pack(weight: Tensor, size: int) -> Tensor | None:
     """Weights of a 3x3 convolution in oneDNN's order for images of this size; None where it cannot be used."""
     try:
-        packed: Tensor = torch.ops.aten.mkldnn_reorder_conv2d_weight(
+        packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
             weight, (1, 1), (1, 1), (1, 1), 1, (1, weight.shape[1], size, size)
         )
         torch.ops.mkldnn._convolution_pointwise  # noqa: B018 - raises where the build of PyTorch lacks it
+    except (AttributeError, RuntimeError):
+        return None
+    return packed
+
+
+def _pack_dense(weight: Tensor) -> Tensor | None:
+    """As `_pack`, of a dense layer."""
+    try:
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
+        torch.ops.mkldnn._linear_pointwise  # noqa: B018 - as above
     except (AttributeError, RuntimeError):
         return None
     return packed

@@ -63,12 +63,21 @@ def _run(network: InferenceNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.n
 def test_the_fast_form_computes_what_the_network_computes(norm_order, image_size, with_onednn, monkeypatch):
     if not with_onednn:
         monkeypatch.setattr(inference_network, "_pack", lambda *_: None)
+        monkeypatch.setattr(inference_network, "_pack_dense", lambda *_: None)
     model, crops = _model(norm_order, image_size), _crops(3)
     landmarks, logits = _run(InferenceNetwork(model, torch.float32, CPU), crops)
     expected_landmarks, expected_logits = _plain(model, crops)
     assert np.ptp(expected_logits) > 0.1
     assert np.abs(landmarks - expected_landmarks).max() < 2e-3
     assert np.abs(logits - expected_logits).max() < 1e-3
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of PyTorch has no oneDNN")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_onednn_takes_the_weights(dtype):
+    # Without, all is computed, but slowly: nothing else would tell.
+    assert inference_network._pack(torch.rand(32, 3, 3, 3).to(dtype), 64) is not None
+    assert inference_network._pack_dense(torch.rand(32, 64).to(dtype)) is not None
 
 
 @pytest.mark.parametrize("norm_order", ["bn_relu", "relu_bn"])
