@@ -81,7 +81,7 @@ class Camera:
     def close(self) -> None:
         """Leave the graph."""
         self._node.destroy_node()
-        rclpy.shutdown()
+        rclpy.try_shutdown()
 
     def _hear(self, message: EmotionStateArray) -> None:
         self.heard[to_ns(message.header.stamp)] = (self._node.get_clock().now().nanoseconds, len(message.states))

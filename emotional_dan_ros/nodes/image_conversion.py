@@ -70,7 +70,9 @@ def to_image(image: NDArray[np.uint8], stamp_ns: int, frame_id: str) -> Image:
     message.encoding = "mono8" if image.ndim == 2 else "bgr8"
     message.step = image.shape[1] * (1 if image.ndim == 2 else image.shape[2])
     # rclpy copies an array('B') in one piece; any other sequence it checks item by item.
-    message.data = array("B", image.tobytes())
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(image).reshape(-1).data)
+    message.data = data
     return message
 
 
