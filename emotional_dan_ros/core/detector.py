@@ -13,8 +13,7 @@ from emotional_dan_ros.core import mtcnn
 from emotional_dan_ros.core.boxes import box_sides, non_maximum_suppression, shift_by_offsets, to_squares
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.image_pyramid import ImagePyramid, cut_squares
-from emotional_dan_ros.core.images import as_bgr, check_image
+from emotional_dan_ros.core.frame_views import DeviceViews, FrameViews, HostViews
 from emotional_dan_ros.core.types import Detection
 
 #: Overlap above which the weaker of two boxes goes: among the proposals of one scale, among those of
@@ -75,15 +74,32 @@ class FaceDetector:
     Args:
         config: how to look for faces.
         device: "cpu", "cuda" or "cuda:<index>", or "auto" (CUDA where there is one).
+        resample_on_device: upload each frame once and resample it on the device; None does so on GPUs.
 
     Raises:
         UserError: CUDA was asked for and is not there, or the weights are not installed.
     """
 
-    def __init__(self, config: DetectorConfig | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, config: DetectorConfig | None = None, device: str = "cpu", resample_on_device: bool | None = None
+    ) -> None:
         self.config = config or DetectorConfig()
         self.device = choose_device(device)
+        on_device = self.device.type != "cpu" if resample_on_device is None else resample_on_device
+        self._views: type[HostViews | DeviceViews] = DeviceViews if on_device else HostViews
         self._nets = mtcnn.load_nets(self.device)
+
+    def open(self, image: NDArray[np.uint8]) -> FrameViews:
+        """Take an image that `detect` and `verify` both have to look at: it is uploaded and shrunken only once.
+
+        Args:
+            image: uint8, BGR (H, W, 3) or grey (H, W), any size from 1x1 and any strides; not to be written to as long
+                as it is looked at.
+
+        Raises:
+            UserError: the array is not such an image or has no pixels.
+        """
+        return self._views(image, self.device)
 
     def warm_up(self) -> None:
         """Compute once with every network, so that the first real image does not pay for allocation."""
@@ -92,11 +108,11 @@ class FaceDetector:
         self.verify(image, np.array([[100, 60, 200, 160]], np.float32))
 
     @torch.inference_mode()
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Detection, ...]:
+    def detect(self, image: NDArray[np.uint8] | FrameViews) -> tuple[Detection, ...]:
         """Find the faces of one image.
 
         Args:
-            image: uint8, BGR (H, W, 3) or grey (H, W), any size from 1x1 and any strides.
+            image: as for `open`, or what that made of it.
 
         Returns:
             Faces, best first; boxes are clipped to the image, keypoints may lie outside. Empty where
@@ -105,13 +121,15 @@ class FaceDetector:
         Raises:
             UserError: the array is not such an image or has no pixels.
         """
-        pyramid = ImagePyramid(as_bgr(image))
-        boxes = self._propose(pyramid)
-        boxes = self._refine(pyramid, boxes)
-        return self._finish(pyramid, boxes)
+        views = image if isinstance(image, FrameViews) else self.open(image)
+        boxes = self._propose(views)
+        boxes = self._refine(views, boxes)
+        return self._finish(views, boxes)
 
     @torch.inference_mode()
-    def verify(self, image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> tuple[Detection | None, ...]:
+    def verify(
+        self, image: NDArray[np.uint8] | FrameViews, boxes_xyxy: NDArray[np.float32]
+    ) -> tuple[Detection | None, ...]:
         """Look for faces again where they were a moment ago, all in one batch.
 
         The second network brings each box onto its face, the third judges and measures it. That takes a few
@@ -127,31 +145,31 @@ class FaceDetector:
         Raises:
             UserError: as for `detect`.
         """
-        check_image(image)
+        views = image if isinstance(image, FrameViews) else self.open(image)
         result: list[Detection | None] = [None] * len(boxes_xyxy)
-        boxes, crops, refined = cut_squares(image, to_squares(boxes_xyxy), mtcnn.REFINE_CROP_PX)
+        boxes, crops, refined = views.crops(to_squares(boxes_xyxy), mtcnn.REFINE_CROP_PX)
         if len(boxes) == 0:
             return tuple(result)
-        _, offsets = (t.cpu().numpy() for t in self._nets.refine(self._to_device(crops)))
+        _, offsets = (t.cpu().numpy() for t in self._nets.refine(crops))
         squares = to_squares(shift_by_offsets(boxes, offsets))
-        boxes, crops, judged = cut_squares(image, squares, mtcnn.OUTPUT_CROP_PX)
+        boxes, crops, judged = views.crops(squares, mtcnn.OUTPUT_CROP_PX)
         if len(boxes) == 0:
             return tuple(result)
-        for index, face in zip(refined[judged], self._judge(boxes, crops, image.shape[1::-1]), strict=True):
+        for index, face in zip(refined[judged], self._judge(boxes, crops, views.image_wh), strict=True):
             result[index] = face
         return tuple(result)
 
-    def _propose(self, pyramid: ImagePyramid) -> NDArray[np.float32]:
+    def _propose(self, views: FrameViews) -> NDArray[np.float32]:
         """First stage: squares (N, 4) in source px that may hold a face, strongest first."""
         threshold = _logit(self.config.thresholds[0])
         outputs = []
-        for scale in self.config.search_scales(pyramid.image_wh):
-            level = pyramid.scaled(scale)
-            logits, offsets = self._nets.proposal(self._to_device(level[None]))
-            outputs.append((level.shape, logits[0], offsets[0]))
+        for scale in self.config.search_scales(views.image_wh):
+            level = views.scaled(scale)
+            logits, offsets = self._nets.proposal(level)
+            outputs.append((level.shape[:1:-1], logits[0], offsets[0]))
 
         found_boxes, found_logits = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-        for shape, logits_tensor, offsets_tensor in outputs:
+        for level_wh, logits_tensor, offsets_tensor in outputs:
             logits, offsets = logits_tensor.cpu().numpy(), offsets_tensor.cpu().numpy()
             rows, columns = np.nonzero(logits >= threshold)
             if len(rows) == 0:
@@ -160,7 +178,7 @@ class FaceDetector:
             rows, columns = rows[strongest], columns[strongest]
             corners = mtcnn.PROPOSAL_STRIDE_PX * np.stack([columns, rows], axis=1).astype(np.float32)
             windows = np.concatenate([corners, corners + mtcnn.PROPOSAL_WINDOW_PX], axis=1)
-            source_per_level = np.divide(pyramid.image_wh, shape[1::-1], dtype=np.float32)
+            source_per_level = np.divide(views.image_wh, level_wh, dtype=np.float32)
             windows *= np.tile(source_per_level, 2)
             keep = non_maximum_suppression(windows, _OVERLAP_IN_SCALE)
             found_boxes.append(shift_by_offsets(windows[keep], offsets[:, rows[keep], columns[keep]].T))
@@ -171,22 +189,22 @@ class FaceDetector:
         boxes = boxes[non_maximum_suppression(boxes, _OVERLAP_OF_PROPOSALS)]
         return to_squares(boxes[: self.config.max_proposals])
 
-    def _refine(self, pyramid: ImagePyramid, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _refine(self, views: FrameViews, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Second stage: the proposals (N, 4) that still look like faces, corrected, best first."""
-        boxes, crops = pyramid.crops(boxes, mtcnn.REFINE_CROP_PX)
+        boxes, crops, _ = views.crops(boxes, mtcnn.REFINE_CROP_PX)
         if len(boxes) == 0:
             return boxes
-        logits, offsets = (t.cpu().numpy() for t in self._nets.refine(self._to_device(crops)))
+        logits, offsets = (t.cpu().numpy() for t in self._nets.refine(crops))
         best = _best_first(logits, self.config.thresholds[1])
         best = best[non_maximum_suppression(boxes[best], _OVERLAP_OF_PROPOSALS)]
         return to_squares(shift_by_offsets(boxes[best], offsets[best]))
 
-    def _finish(self, pyramid: ImagePyramid, boxes: NDArray[np.float32]) -> tuple[Detection, ...]:
+    def _finish(self, views: FrameViews, boxes: NDArray[np.float32]) -> tuple[Detection, ...]:
         """Third stage: the faces with their keypoints."""
-        boxes, crops = pyramid.crops(boxes, mtcnn.OUTPUT_CROP_PX)
+        boxes, crops, _ = views.crops(boxes, mtcnn.OUTPUT_CROP_PX)
         if len(boxes) == 0:
             return ()
-        faces = [face for face in self._judge(boxes, crops, pyramid.image_wh) if face is not None]
+        faces = [face for face in self._judge(boxes, crops, views.image_wh) if face is not None]
         faces.sort(key=lambda face: -face.score)
         if not faces:
             return ()
@@ -195,10 +213,10 @@ class FaceDetector:
         return tuple(faces[i] for i in kept)
 
     def _judge(
-        self, boxes: NDArray[np.float32], crops: NDArray[np.uint8], image_wh: tuple[int, ...]
+        self, boxes: NDArray[np.float32], crops: torch.Tensor, image_wh: tuple[int, ...]
     ) -> list[Detection | None]:
-        """Third stage: the face in each crop, uint8 (N, 48, 48, 3), of the squares (N, 4); None for no face."""
-        logits, offsets, points = (t.cpu().numpy() for t in self._nets.output(self._to_device(crops)))
+        """Third stage: the face in each crop (N, 3, 48, 48) of the squares (N, 4); None for no face."""
+        logits, offsets, points = (t.cpu().numpy() for t in self._nets.output(crops))
         # From distances to the box's edge to px whose centres are at integers; without that half px the
         # keypoints of mirrored images lie half a px off (mean over ten photographs).
         keypoints = boxes[:, None, :2] + points * box_sides(boxes)[:, None, :] - 0.5
@@ -208,10 +226,6 @@ class FaceDetector:
             Detection(faces[i], 1.0 / (1.0 + math.exp(-float(logits[i]))), keypoints[i]) if is_face[i] else None
             for i in range(len(boxes))
         ]
-
-    def _to_device(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        """uint8 (N, H, W, 3) as float (N, 3, H, W) over the same channels-last memory order."""
-        return torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
 
 
 def _best_first(logits: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:

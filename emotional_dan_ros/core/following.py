@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +28,21 @@ _SAME_FACE_OVERLAP = 0.7
 _FIRST_WAIT = 2
 
 
-class FollowingDetector(Protocol):
+V = TypeVar("V")
+
+
+class FollowingDetector(Protocol[V]):
     """Finds faces and finds them again; `FaceDetector` is one."""
 
-    def detect(self, image: NDArray[np.uint8]) -> Sequence[Detection]:
-        """Faces of a uint8 BGR (H, W, 3) or grey (H, W) image, best first."""
+    def open(self, image: NDArray[np.uint8]) -> V:
+        """Take a uint8 BGR (H, W, 3) or grey (H, W) image in the form in which it is looked at."""
         ...
 
-    def verify(self, image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> Sequence[Detection | None]:
+    def detect(self, image: V) -> Sequence[Detection]:
+        """The faces of an image, best first."""
+        ...
+
+    def verify(self, image: V, boxes_xyxy: NDArray[np.float32]) -> Sequence[Detection | None]:
         """The face at each box (N, 4) of the frame before; None where there is none any more."""
         ...
 
@@ -67,7 +74,7 @@ class FaceFollower:
         UserError: an interval below 1.
     """
 
-    def __init__(self, detector: FollowingDetector, detection_interval: int) -> None:
+    def __init__(self, detector: FollowingDetector[Any], detection_interval: int) -> None:
         self._detector = detector
         self._schedule = KeyframeSchedule(detection_interval)
         self._image_wh = (0, 0)
@@ -99,12 +106,12 @@ class FaceFollower:
         height, width = check_image(image).shape[:2]
         if self._schedule.is_keyframe(stamp_ns) or (width, height) != self._image_wh:
             self._image_wh = (width, height)
-            self._seen, self._lost = self._detect(image), []
+            self._seen, self._lost = self._detect(self._detector.open(image)), []
         elif self._seen or self._lost:
-            self._follow(image)
+            self._follow(self._detector.open(image))
         return tuple(sorted(self._seen, key=lambda face: -face.score))
 
-    def _detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def _detect(self, image: Any) -> list[Detection]:
         faces = list(self._detector.detect(image))
         if self.detection_interval == 1 or not faces:
             return faces
@@ -112,7 +119,7 @@ class FaceFollower:
         again = self._detector.verify(image, np.stack([face.box_xyxy for face in faces]))
         return _without_repetitions([now or face for face, now in zip(faces, again, strict=True)])
 
-    def _follow(self, image: NDArray[np.uint8]) -> None:
+    def _follow(self, image: Any) -> None:
         places = [*self._seen, *(lost.face for lost in self._lost)]
         again = list(self._detector.verify(image, np.stack([face.box_xyxy for face in places])))
         num_seen = len(self._seen)

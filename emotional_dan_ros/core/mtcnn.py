@@ -31,6 +31,43 @@ REFINE_CROP_PX = 24
 OUTPUT_CROP_PX = 48
 
 
+class MaxPool(nn.Module):
+    """The greatest of each window, every second px; the last window of a row or column may reach over the border.
+
+    What ``nn.MaxPool2d(size, 2, ceil_mode=True)`` gives, which goes through each window by itself: for a number of
+    channels that is no multiple of 16 that takes, on CPUs, up to eight times as long as comparing whole rows.
+
+    Args:
+        size: side of the window, px.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, ceil((H - size) / 2) + 1, ceil((W - size) / 2) + 1)."""
+        if x.is_cuda:
+            return nn.functional.max_pool2d(x, self.size, 2, ceil_mode=True)
+        return self._along(self._along(x, 2), 3)
+
+    def _along(self, x: Tensor, dim: int) -> Tensor:
+        length = -(-(x.shape[dim] - self.size) // 2) + 1
+        first, *others = (_every_second(x, dim, offset, length) for offset in range(self.size))
+        for other in others:
+            if other.shape[dim] == length:
+                first = torch.maximum(first, other)
+            else:  # the last window is cut off by the border
+                inside = torch.maximum(first.narrow(dim, 0, length - 1), other)
+                first = torch.cat([inside, first.narrow(dim, length - 1, 1)], dim)
+        return first
+
+
+def _every_second(x: Tensor, dim: int, offset: int, at_most: int) -> Tensor:
+    part = x[:, :, offset::2] if dim == 2 else x[:, :, :, offset::2]
+    return part.narrow(dim, 0, min(at_most, part.shape[dim]))
+
+
 class ProposalNet(nn.Module):
     """First network: slides over an image and judges each 12 px window."""
 
@@ -38,7 +75,7 @@ class ProposalNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 10, 3)
         self.prelu1 = nn.PReLU(10)
-        self.pool1 = nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.pool1 = MaxPool(2)
         self.conv2 = nn.Conv2d(10, 16, 3)
         self.prelu2 = nn.PReLU(16)
         self.conv3 = nn.Conv2d(16, 32, 3)
@@ -65,7 +102,7 @@ class RefineNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 28, 3)
         self.prelu1 = nn.PReLU(28)
-        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.pool1 = MaxPool(3)
         self.conv2 = nn.Conv2d(28, 48, 3)
         self.prelu2 = nn.PReLU(48)
         self.pool2 = nn.MaxPool2d(3, 2, ceil_mode=True)

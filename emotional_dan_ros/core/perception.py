@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class FaceFinder:
         UserError: an interval below 1.
     """
 
-    def __init__(self, detector: FollowingDetector, detection_interval: int = 1) -> None:
+    def __init__(self, detector: FollowingDetector[Any], detection_interval: int = 1) -> None:
         self._follower = FaceFollower(detector, detection_interval)
 
     @property
@@ -106,7 +106,7 @@ class FacePipeline:
 
     def __init__(
         self,
-        detector: FollowingDetector,
+        detector: FollowingDetector[Any],
         tracker: Tracker,
         detection_interval: int = 1,
     ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from emotional_dan_ros.core.image_pyramid import ImagePyramid
+from emotional_dan_ros.core.image_pyramid import ImagePyramid, cut_squares
 
 
 def ramp(width: int, height: int) -> np.ndarray:
@@ -34,33 +34,12 @@ def test_a_single_px_can_be_scaled() -> None:
     assert ImagePyramid(np.full((1, 1, 3), 9, np.uint8)).scaled(0.1).tolist() == [[[9, 9, 9]]]
 
 
-@pytest.mark.parametrize("side", [12, 24, 48, 101, 203])
-def test_crops_show_what_is_in_the_box_that_comes_with_them(side: int) -> None:
-    image = ramp(321, 241)
-    asked = np.float32([31, 21, 31 + side, 21 + side])
-    boxes, crops = ImagePyramid(image).crops(asked[None], 24)
-    assert crops.shape == (1, 24, 24, 3)
-    assert_allclose(boxes, asked[None], atol=max(0.5, side / 24 / 2))
-    # The image is linear: the mean of a box is the value at its centre, in px whose centres are at +0.5.
-    centre_x, centre_y = (boxes[0, :2] + boxes[0, 2:]) / 2 - 0.5
-    expected = [20 + 210 * centre_x / 320, 20 + 210 * centre_y / 240, 77]
-    # Each halving may round a quarter of a grey level up.
-    assert_allclose(crops[0].mean(axis=(0, 1)), expected, atol=1.0)
-    assert_allclose(
-        crops[0, :, -1, 0].mean() - crops[0, :, 0, 0].mean(), 210 / 320 * side * 23 / 24, rtol=0.1, atol=1.0
-    )
-
-
-def test_outside_the_image_a_crop_is_black() -> None:
-    white = np.full((100, 100, 3), 255, np.uint8)
-    _, crops = ImagePyramid(white).crops(np.float32([[-24, -24, 24, 24]]), 48)
-    assert crops[0, :24].max() == crops[0, :, :24].max() == 0
-    assert crops[0, 24:, 24:].min() == 255
-
-
-def test_boxes_that_miss_the_image_are_left_out() -> None:
-    image = np.zeros((50, 50, 3), np.uint8)
-    boxes, crops = ImagePyramid(image).crops(np.float32([[60, 0, 80, 20], [0, 0, 20, 20], [0, -30, 20, -10]]), 24)
-    assert_array_equal(boxes, [[0, 0, 20, 20]])
-    assert len(crops) == 1
-    assert ImagePyramid(image).crops(np.zeros((0, 4), np.float32), 24)[1].shape == (0, 24, 24, 3)
+def test_squares_are_cut_at_whole_px_that_can_be_halved() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    squares, crops, indices = cut_squares(image, np.float32([[10.4, 20.2, 106.1, 116.0], [3, 5, 27, 29]]), 24)
+    assert_array_equal(squares, [[10, 20, 106, 116], [3, 5, 27, 29]])
+    assert_array_equal(indices, [0, 1])
+    # 96 px are halved twice: each px is the mean of 4x4, up to the rounding of each halving.
+    means = image[20:116, 10:106].reshape(24, 4, 24, 4, 3).mean(axis=(1, 3))
+    assert_allclose(crops[0], means, atol=1.0)
+    assert_array_equal(crops[1], image[5:29, 3:27])

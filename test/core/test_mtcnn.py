@@ -73,3 +73,12 @@ def test_a_package_without_the_weights_counts_as_missing(monkeypatch: pytest.Mon
     monkeypatch.setattr(mtcnn, "find_spec", lambda name: EmptyPackage)
     with pytest.raises(UserError, match="expected the face detector's weights"):
         mtcnn.load_nets(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(
+    "shape", [(1, 10, 8, 9), (2, 3, 9, 8), (1, 28, 22, 22), (1, 4, 5, 7), (1, 2, 3, 4), (2, 1, 6, 3)]
+)
+def test_the_pooling_is_that_of_pytorch(size: int, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(mtcnn.MaxPool(size)(x), torch.nn.functional.max_pool2d(x, size, 2, ceil_mode=True))

@@ -27,6 +27,9 @@ class FixedDetector:
         self.detections = detections
         self.images: list[np.ndarray] = []
 
+    def open(self, image: np.ndarray) -> np.ndarray:
+        return image
+
     def detect(self, image: np.ndarray) -> Sequence[Detection]:
         self.images.append(image)
         return self.detections
