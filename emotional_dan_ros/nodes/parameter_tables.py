@@ -212,8 +212,8 @@ EMOTION_RECOGNIZER: tuple[Param, ...] = (
     Param(
         "emotion_maps",
         False,
-        "Offer where the network looked on `emotion_maps`, which the overlay then draws; computed only while somebody "
-        "subscribes.",
+        "Offer where the network looked on `emotion_maps`, which the overlay then draws. Computed only while somebody "
+        "subscribes, after the emotions were published; takes two to three times as long as recognition.",
         change=Change.CONFIGURE,
     ),
 )

@@ -99,6 +99,18 @@ def test_a_namespace_and_a_parameter_file_of_the_user(monkeypatch, tmp_path):
         cabin(monkeypatch, params_file="/no/such.yaml")
 
 
+def test_sections_of_misspelt_names_are_warned_about(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/face_detecter:\n  ros__parameters: {}\n/lidar_driver: {}\n/**:\n  ros__parameters: {}\n")
+    misspelt = load("cabin.launch.py")._misspelt_sections
+    assert misspelt(str(file)) == ["section 'face_detecter' fits no node; did you mean 'face_detector'?"]
+    file.write_text("/front/overlay:\n  ros__parameters: {}\n")
+    assert misspelt(str(file)) == []
+    for nonsense in ("", "a: [", "- 1\n"):
+        file.write_text(nonsense)
+        assert misspelt(str(file)) == []
+
+
 def test_the_fast_dds_profile_is_set_unless_the_user_has_one(monkeypatch):
     _, others, _ = cabin(monkeypatch)
     assert sum(isinstance(action, SetEnvironmentVariable) for action in others) == 2
