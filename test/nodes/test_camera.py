@@ -237,6 +237,42 @@ def test_simulation_time_that_nobody_publishes_is_told(graph):
     graph.probe.destroy_timer(timer)
 
 
+def test_a_clock_that_loops_stops_nothing(graph):
+    """`ros2 bag play --clock --loop`: /clock and the images' stamps go back together, again and again."""
+    node = graph.add(FaceDetectorNode, use_sim_time=True, max_rate=10.0)
+    camera = Camera(graph, node)
+    diagnostics, logs = graph.hear(DiagnosticArray, "/diagnostics"), graph.hear(Log, "/rosout", 100)
+    clock = graph.probe.create_publisher(Clock, "/clock", 10)
+    graph.wait_until(lambda: clock.get_subscription_count())
+    grey_wall = np.full((48, 64, 3), 128, np.uint8)
+    for _ in range(3):
+        for index in range(4):
+            now_ns = START_NS + index * 200 * MS
+            clock.publish(Clock(clock=to_time(now_ns)))
+            graph.wait_until(lambda now_ns=now_ns: node.get_clock().now().nanoseconds == now_ns)
+            assert to_ns(camera.show(at(now_ns, grey_wall)).header.stamp) == now_ns
+    graph.wait_until(lambda: len([line for line in logs if "time jumped back" in line.msg]) == 2)
+    diagnostics.clear()
+    status = status_of(diagnostics, lambda s: s.message)
+    assert "nothing came" not in status.message
+    assert status.level != DiagnosticStatus.ERROR
+
+
+def test_a_clock_that_begins_with_a_recordings_date_is_no_stall(graph):
+    node = graph.add(FaceDetectorNode, use_sim_time=True)
+    Camera(graph, node)
+    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
+    clock = graph.probe.create_publisher(Clock, "/clock", 10)
+    graph.wait_until(lambda: clock.get_subscription_count())
+    clock.publish(Clock(clock=to_time(START_NS)))
+    graph.wait_until(lambda: node.get_clock().now().nanoseconds == START_NS)
+    diagnostics.clear()
+    assert "nothing came" not in status_of(diagnostics, lambda s: s.message).message
+    # Two seconds of the clock later it is one.
+    clock.publish(Clock(clock=to_time(START_NS + 2000 * MS)))
+    assert status_of(diagnostics, lambda s: "nothing came on /image" in s.message).level == DiagnosticStatus.ERROR
+
+
 def test_the_rate_can_be_limited_while_running(graph):
     node = graph.add(FaceDetectorNode, max_rate=10.0)
     camera = Camera(graph, node)

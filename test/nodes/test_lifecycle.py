@@ -8,12 +8,14 @@ pytest.importorskip("rclpy", reason="no ROS 2 here: run in the environment of `m
 pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built: run `make test`")
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from emotional_dan_ros.msg import EmotionStateArray
+from emotional_dan_ros.msg import EmotionStateArray, FaceArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotional_dan_ros.core.errors import UserError
@@ -100,20 +102,41 @@ def test_a_transition_that_fails_says_why_on_diagnostics_and_can_be_tried_again(
     diagnostics.wait_for_one(lambda message: message.status[0].level == DiagnosticStatus.OK)
 
 
-def test_transitions_under_load(graph):
+def small_image(stamp: Time) -> Image:
+    return Image(header=Header(stamp=stamp), encoding="mono8", width=64, height=48, step=64, data=bytes(64 * 48))
+
+
+@pytest.mark.parametrize(
+    ("node_class", "topic", "make", "setting"),
+    [
+        (FaceDetectorNode, "image", small_image, ("detector.min_face_px", "integer_value", (40, 41))),
+        (
+            EmotionRecognizerNode, "faces", lambda stamp: FaceArray(header=Header(stamp=stamp)),
+            ("prior_ratio", "double_array_value", ([1.0] * 7, [2.0] * 7)),
+        ),
+        (
+            AnomalyMonitorNode, "emotions", lambda stamp: EmotionStateArray(header=Header(stamp=stamp)),
+            ("events.refractory_s", "double_value", (4.0, 5.0)),
+        ),
+    ],
+    ids=["face_detector", "emotion_recognizer", "anomaly_monitor"],
+)  # fmt: skip
+def test_transitions_and_changes_under_load(graph, node_class, topic, make, setting):
     """Messages keep coming while the node goes up and down; none may be worked on while it is not active."""
-    node = graph.add(AnomalyMonitorNode)
-    publisher = graph.probe.create_publisher(EmotionStateArray, "emotions", 10)
+    node = graph.add(node_class)
+    publisher = graph.probe.create_publisher(type(make(Time())), topic, 10)
     count = 0
 
     def publish() -> None:
         nonlocal count
         count += 1
-        publisher.publish(EmotionStateArray(header=Header(frame_id=str(count))))
+        publisher.publish(make(Time(sec=1000 + count // 500, nanosec=count % 500 * 2_000_000)))
 
     timer = graph.probe.create_timer(0.002, publish)
     graph.wait_until(lambda: node.is_active)
-    for _ in range(10):
+    name, kind, values = setting
+    for turn in range(6):
+        assert set_parameter(graph, node, name, **{kind: values[turn % 2]}).successful
         seen = node.health._received
         graph.wait_until(lambda seen=seen: node.health._received > seen)
         assert change(graph, node, Transition.TRANSITION_DEACTIVATE)
@@ -123,6 +146,7 @@ def test_transitions_under_load(graph):
         assert change(graph, node, Transition.TRANSITION_ACTIVATE)
     graph.probe.destroy_timer(timer)
     assert node.is_active
+    assert node.health._errors == 0
 
 
 def test_a_transition_the_state_does_not_allow_is_refused_and_the_node_lives_on(graph):
