@@ -7,6 +7,7 @@ Sizes follow the image, so that a label reads the same on 320x240 and on 4K. Pas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ _BANNER_BGR = (0, 0, 170)
 _WHITE = (255, 255, 255)
 _DARK = (20, 20, 20)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FAR_PX = 1 << 15
 _FONT_PX = 22  # height of a capital of this font at scale 1
 _MAX_BANNERS = 3
 #: A second or third emotion is named only where it is likely enough to matter.
@@ -66,7 +68,7 @@ def draw_overlay(
 
     Args:
         image_bgr: uint8 (H, W, 3).
-        emotions: of this frame, or None where they are not known.
+        emotions: of this frame, or None where they are not known; states that are not finite are left out.
         active: events that go on (phase END is left out); shown as banners along the lower edge.
         maps: where the network looked in this frame; laid over the faces, under everything else.
 
@@ -77,7 +79,7 @@ def draw_overlay(
         raise ValueError(f"expected uint8 (H, W, 3), got {image_bgr.dtype} {image_bgr.shape}")
     canvas = np.ascontiguousarray(image_bgr).copy()
     paint_face_maps(canvas, maps)
-    states = emotions.states if emotions is not None else ()
+    states = [state for state in emotions.states if _can_be_drawn(state)] if emotions is not None else []
     for state in states:
         _draw_face(canvas, state)
     placed: list[_Plate] = []
@@ -85,6 +87,16 @@ def draw_overlay(
         placed.append(_draw_label(canvas, state, placed))
     _draw_banners(canvas, [event for event in active if event.phase is not AnomalyPhase.END])
     return canvas
+
+
+def _can_be_drawn(state: EmotionState) -> bool:
+    """Whether all numbers are numbers: states may come from anywhere."""
+    return all(bool(np.isfinite(a).all()) for a in (state.box_xyxy, state.probabilities, state.landmarks_px))
+
+
+def _whole_px(values: NDArray[np.float32]) -> Any:
+    """Nested lists of whole px that OpenCV draws with; what lies far outside of every image stays outside."""
+    return np.rint(np.clip(values, -_FAR_PX, _FAR_PX)).astype(int).tolist()
 
 
 def _unit_px(canvas: NDArray[np.uint8]) -> float:
@@ -96,11 +108,11 @@ def _unit_px(canvas: NDArray[np.uint8]) -> float:
 def _draw_face(canvas: NDArray[np.uint8], state: EmotionState) -> None:
     unit = _unit_px(canvas)
     colour = colour_of(state.track_id)
-    x0, y0, x1, y1 = (round(float(v)) for v in state.box_xyxy)
+    x0, y0, x1, y1 = _whole_px(state.box_xyxy)
     cv2.rectangle(canvas, (x0, y0), (x1, y1), _DARK, max(2, round(3.5 * unit)))
     cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, max(1, round(2 * unit)))
     radius = max(1, round(1.4 * unit))
-    for x, y in np.rint(state.landmarks_px).astype(int).tolist():
+    for x, y in _whole_px(state.landmarks_px):
         cv2.circle(canvas, (x, y), radius, colour, cv2.FILLED)
 
 
@@ -126,7 +138,7 @@ def _label_corner(
 ) -> tuple[int, int]:
     """Above the box, or else below it, beside it or in it: the first place inside the image that is still free."""
     image_height, image_width = canvas.shape[:2]
-    x0, y0, x1, y1 = (round(float(v)) for v in state.box_xyxy)
+    x0, y0, x1, y1 = _whole_px(state.box_xyxy)
     wishes = [(x0, y0 - height), (x0, y1), (x1, y0), (x0 - width, y0), (x0, y0)]
     corners = [
         (int(np.clip(x, 0, max(0, image_width - width))), int(np.clip(y, 0, max(0, image_height - height))))

@@ -29,7 +29,7 @@ def maps_from_msg(message: EmotionMapArrayMsg) -> FrameMaps:
     """EmotionMapArray to FrameMaps.
 
     Raises:
-        UserError: a map is not mono8, or of no emotion.
+        UserError: a map is not mono8, of no emotion, or its affine leads nowhere.
     """
     return FrameMaps(
         stamp_ns=to_ns(message.header.stamp),
@@ -51,6 +51,9 @@ def _map_to_msg(face: FaceMap, frame: FrameMaps) -> EmotionMapMsg:
 
 def _map_from_msg(message: EmotionMapMsg) -> FaceMap:
     heat = to_array(message.map)
+    affine = np.asarray(message.map_from_source, dtype=np.float32).reshape(2, 3)
+    if not np.isfinite(affine).all() or not np.linalg.det(affine[:, :2]):
+        raise UserError(f"expected an affine that can be inverted in EmotionMap, got {affine.tolist()}")
     if heat.ndim != 2 or message.emotion not in tuple(Emotion):
         raise UserError(
             f"expected a mono8 map of an emotion from 0 to {max(Emotion)}, got {message.map.encoding} of "
@@ -59,6 +62,6 @@ def _map_from_msg(message: EmotionMapMsg) -> FaceMap:
     return FaceMap(
         track_id=message.track_id,
         emotion=Emotion(message.emotion),
-        map_from_source=np.asarray(message.map_from_source, dtype=np.float32).reshape(2, 3),
+        map_from_source=affine,
         heat=heat,
     )

@@ -34,6 +34,9 @@ from emotional_dan_ros.msg import Face as FaceMsg
 from emotional_dan_ros.msg import FaceArray as FaceArrayMsg
 from emotional_dan_ros.nodes.image_conversion import to_array, to_image, to_ns, to_time
 
+#: Of an affine that takes a face of 100,000 px to its crop.
+_SMALLEST_DETERMINANT = 1e-6
+
 
 def faces_to_msg(frame: FrameFaces) -> FaceArrayMsg:
     """FrameFaces to FaceArray."""
@@ -48,7 +51,7 @@ def faces_from_msg(message: FaceArrayMsg) -> FrameFaces:
     """FaceArray to FrameFaces.
 
     Raises:
-        UserError: a crop is not mono8 of CROP_SIZE_PX x CROP_SIZE_PX.
+        UserError: a crop is not mono8 of CROP_SIZE_PX x CROP_SIZE_PX, or its affine leads nowhere.
     """
     return FrameFaces(
         stamp_ns=to_ns(message.header.stamp),
@@ -187,12 +190,18 @@ def _face_from_msg(message: FaceMsg) -> Face:
             f"expected mono8 crops of {CROP_SIZE_PX}x{CROP_SIZE_PX} in Face.crop, got {message.crop.encoding!r} of "
             f"{message.crop.width}x{message.crop.height}; run face_detector and emotion_recognizer of the same version"
         )
+    affine = _floats(message.crop_from_source, (2, 3))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < _SMALLEST_DETERMINANT:
+        raise UserError(
+            f"expected an affine that can be inverted in Face.crop_from_source, got {affine.tolist()}; look who else "
+            "publishes faces"
+        )
     return Face(
         track_id=message.track_id,
         score=message.score,
         box_xyxy=box_of(message.roi),
         keypoints_px=_floats(message.keypoints, (5, 2)),
-        crop_from_source=_floats(message.crop_from_source, (2, 3)),
+        crop_from_source=affine,
         crop=to_array(message.crop),
     )
 

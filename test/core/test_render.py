@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -120,3 +122,19 @@ def test_colours_are_told_apart_without_hue() -> None:
 def test_wrong_image_is_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected uint8 \(H, W, 3\), got"):
         draw_overlay(image, None)
+
+
+@pytest.mark.parametrize("landmark", [np.nan, np.inf, 1e30, -1e9])
+@pytest.mark.parametrize("edge", [np.nan, 1e9, -1e9])
+def test_states_that_make_no_sense_draw_nothing_strange(landmark: float, edge: float) -> None:
+    """As they may come over the wire from anywhere: the overlay lives on."""
+    image = np.full((120, 160, 3), 50, np.uint8)
+    good = _state(1, (40, 40, 80, 90), HAPPY)
+    bad = replace(
+        good,
+        landmarks_px=np.full((68, 2), landmark, np.float32),
+        box_xyxy=np.array([edge, 0, 10, 10], np.float32),
+    )
+    picture = draw_overlay(image, _frame(image, good, bad))
+    assert (picture[40, 40:80] != 50).any()
+    assert (draw_overlay(image, _frame(image, bad))[60:, 80:] == 50).all()

@@ -150,6 +150,14 @@ def test_a_crop_of_another_size_is_told_in_one_line(width, height):
         mc.faces_from_msg(message)
 
 
+@pytest.mark.parametrize("affine", [[0.0] * 6, [1.0, 1.0, 0.0, 1.0, 1.0, 0.0], [float("nan")] * 6])
+def test_an_affine_that_leads_nowhere_is_told_in_one_line(affine):
+    message = mc.faces_to_msg(FrameFaces(STAMP_NS, "cabin", (640, 480), (face(),)))
+    message.faces[0].crop_from_source = affine
+    with pytest.raises(UserError, match="crop_from_source"):
+        mc.faces_from_msg(message)
+
+
 @pytest.mark.parametrize(
     ("box", "expected"),
     [
