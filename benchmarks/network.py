@@ -44,9 +44,10 @@ def main() -> int:
     rates: dict[str, float] = {}
     rows: list[report.Row] = []
     print(f"{info.name}: {gflop:.3f} GFLOP for a face, on {device}")
+    candidates = _candidates(model, device, args.threads)
     for count in args.batches:
         crops = np.random.default_rng(0).integers(0, 256, (count, CROP_SIZE_PX, CROP_SIZE_PX), dtype=np.uint8)
-        for what, dtype, run in _candidates(model, device, args.threads):
+        for what, dtype, run in candidates:
             if dtype not in rates:
                 rates[dtype] = matrix_gflops(getattr(torch, dtype), device)
                 print(f"{dtype} matrix products: {rates[dtype]:.0f} GFLOP/s")
@@ -112,7 +113,7 @@ def _candidates(
             dtype = choose_dtype(precision, device)
         except UserError:
             continue  # not on this device
-        result.append((precision, str(dtype).removeprefix("torch."), make_engine(model, device, precision, threads)))
+        result.append((precision, str(dtype).removeprefix("torch."), make_engine(model, device, dtype, threads)))
     return result
 
 

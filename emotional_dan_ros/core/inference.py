@@ -51,19 +51,16 @@ class Engine(Protocol):
         ...
 
 
-def make_engine(model: EmotionalDAN, device: torch.device, precision: str = "auto", num_threads: int = 1) -> Engine:
+def make_engine(model: EmotionalDAN, device: torch.device, dtype: torch.dtype, num_threads: int = 1) -> Engine:
     """The engine for a device.
 
     Args:
         model: in evaluation mode.
         device: where to compute.
-        precision: one of `Precision`.
+        dtype: of the convolutions; see `choose_dtype`.
         num_threads: of the processor, where it computes.
-
-    Raises:
-        UserError: a precision that is unknown or that the device does not have.
     """
-    network = InferenceNetwork(model, choose_dtype(precision, device), device)
+    network = InferenceNetwork(model, dtype, device)
     if device.type == "cpu":
         return CpuEngine(network, num_threads)
     return StaticBatchEngine(network, device)

@@ -50,6 +50,9 @@ class StaticBatchEngine:
         on_cuda = device.type == "cuda"
         self._record = record or (record_cuda_graph if on_cuda else repeat)
         self._stream = torch.cuda.Stream(device) if on_cuda else None
+        if self._stream is not None:
+            # The network's tensors may still be on their way to the device.
+            self._stream.wait_stream(torch.cuda.current_stream(device))
         self._batches: dict[int, _StaticBatch] = {}
 
     @torch.inference_mode()

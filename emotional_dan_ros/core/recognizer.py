@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.geometry import apply_affine, invert_affine
-from emotional_dan_ros.core.inference import make_engine
+from emotional_dan_ros.core.inference import choose_dtype, make_engine
 from emotional_dan_ros.core.labels import (
     DEFAULT_VALENCE_OF,
     EMOTION_NAMES,
@@ -83,7 +83,8 @@ class EmotionRecognizer:
         self.info = info
         self.device = torch.device(device)
         self.model = model.eval().to(self.device).to(memory_format=torch.channels_last)
-        self._engine = make_engine(self.model, self.device, precision, num_threads or torch.get_num_threads())
+        self._dtype = choose_dtype(precision, self.device)
+        self._engine = make_engine(self.model, self.device, self._dtype, num_threads or torch.get_num_threads())
         self._prior = prior
         self._log_prior = prior
         self._valence = valence_matrix(valence_of)
@@ -124,6 +125,11 @@ class EmotionRecognizer:
     def model_name(self) -> str:
         """Name of the weights."""
         return self.info.name
+
+    @property
+    def precision(self) -> str:
+        """What the convolutions are computed in: ``float32``, ``bfloat16`` or ``float16``."""
+        return str(self._dtype).removeprefix("torch.")
 
     def set_prior_ratio(self, ratio: Sequence[float]) -> None:
         """Say some emotions more readily than the weights do, others less; holds from the next crops on.

@@ -40,6 +40,7 @@ class EmotionRecognizerNode(PipelineNode):
         self._recognizer.set_prior_ratio(self.parameters["prior_ratio"])
         self._recognizer.warm_up(_WARM_UP_BATCHES)
         self.health.set_fact("device", str(self._recognizer.device))
+        self.health.set_fact("precision", self._recognizer.precision)
         self.health.set_fact("model", self._recognizer.model_name)
         self._emotions = self.open_output(EMOTIONS)
         if self.parameters["emotion_maps"]:

@@ -98,6 +98,18 @@ def test_landmarks_are_in_source_px(tiny):
     assert moved == pytest.approx(plain * 2 + [200, 100], abs=1e-2)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_precision_is_what_was_asked_for(tiny, precision):
+    recognizer = tiny(precision=precision)
+    assert recognizer.precision == precision
+    crops = np.stack([_face(1, value=k).crop for k in range(2)])
+    # The mantissa of bfloat16 has 8 bits: not every logit can come out as in float32.
+    same = np.array_equal(
+        recognizer.predict_crops(crops).landmarks_px, tiny(precision="float32").predict_crops(crops)[0]
+    )
+    assert same == (precision == "float32")
+
+
 def test_no_faces_is_an_ordinary_frame(tiny):
     assert tiny().recognize(FrameFaces(1, "", (64, 48))).states == ()
     assert tiny().predict_crops(np.zeros((0, 112, 112), np.uint8)).logits.shape == (0, 7)
@@ -119,6 +131,8 @@ def test_what_does_not_fit_is_refused(tiny):
         tiny(log_prior=[0, 1])
     with pytest.raises(UserError, match="num_threads"):
         EmotionRecognizer.load("rt", device="cpu", num_threads=0)
+    with pytest.raises(UserError, match="precision: expected one of"):
+        tiny(precision="half")
     config = ModelConfig(image_size=32, width=0.125, num_emotions=3)
     with pytest.raises(UserError, match="expected the classes"):
         EmotionRecognizer(EmotionalDAN(config), WeightsInfo("v", config, classes=("neutral", "positive", "negative")))
