@@ -68,6 +68,7 @@ def examine(weights: str = "rt") -> list[Finding]:
         "videos": _videos,
         "bags": _bags,
         "Parquet tables": lambda: _optional("pyarrow", "Parquet tables", "install pyarrow; tables are CSV without it"),
+        "Ray": lambda: _optional("ray", "Ray", "install emotional_dan_ros[ray]; only `process --engine ray` needs it"),
         "ROS 2": _ros,
         "messages": _messages,
         "cv_bridge": lambda: _optional("cv_bridge", "cv_bridge", "nothing: our own conversion does the same"),

@@ -131,7 +131,8 @@ class Watcher:
                 self._note(event)
             picture = draw_overlay(image, emotions, list(self._active.values()))
             spent_s = time.monotonic() - begin_s
-            yield picture, f"{len(emotions.states)} faces, {spent_s * 1e3:.0f} ms, {frames.num_dropped} frames left out"
+            faces = "1 face" if len(emotions.states) == 1 else f"{len(emotions.states)} faces"
+            yield picture, f"{faces}, {spent_s * 1e3:.0f} ms, {frames.num_dropped} frames left out"
 
     def _note(self, event: AnomalyEvent) -> None:
         if event.phase is AnomalyPhase.END:
