@@ -1,6 +1,6 @@
 # Each target does the set-up that it needs; the first one takes a few minutes, later ones none.
 PYTEST_ARGS ?=
-BENCH ?= detection recognition network following core graph ros_cost offline rivals load
+BENCH ?= detection recognition network following core graph ros_cost offline start rivals load
 BENCH_ARGS ?=
 .PHONY: help setup build demo bench bench-monitor lint format test clean distclean
 

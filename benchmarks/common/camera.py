@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-# Before rclpy: nothing of another graph on this machine or network is to be heard.
-os.environ.setdefault("ROS_DOMAIN_ID", "87")
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
 import rclpy
 from emotional_dan_ros.msg import EmotionStateArray
 from rclpy.executors import SingleThreadedExecutor
@@ -23,6 +19,12 @@ _START_S = 60.0
 _LOST_S = 2.0
 
 
+def isolated_ros() -> None:
+    """Hear nothing of other graphs on this machine or network; before ``rclpy.init``, for children too."""
+    os.environ.setdefault("ROS_DOMAIN_ID", "87")
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
 class Camera:
     """Publishes the pictures of a scene with the time of sending as stamp, and hears the emotions.
 
@@ -31,6 +33,7 @@ class Camera:
     """
 
     def __init__(self) -> None:
+        isolated_ros()
         rclpy.init()
         self._node = rclpy.create_node("bench_camera")
         self._publisher = self._node.create_publisher(Image, "image", qos_profile_sensor_data)
