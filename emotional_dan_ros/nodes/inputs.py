@@ -129,7 +129,7 @@ class CameraInput:
         if verdict is Stamp.MISSING:
             self._node.warn_once("stamps", WARN, "the camera does not stamp its images; times of arrival are used")
             frame = frame.restamped(self._node.get_clock().now().nanoseconds)
-            verdict = self._watch.follow(frame.stamp_ns)
+            verdict = self._watch.arrived(frame.stamp_ns)
         else:
             self._node.clear("stamps")
         if verdict is Stamp.REPEATED:

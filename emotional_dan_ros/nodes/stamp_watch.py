@@ -37,10 +37,15 @@ class StampWatch:
         """
         unstamped = stamp_ns == 0 and self._last_raw_ns == 0
         self._last_raw_ns = stamp_ns
-        return Stamp.MISSING if unstamped else self.follow(stamp_ns)
+        return Stamp.MISSING if unstamped else self._follow(stamp_ns)
 
-    def follow(self, stamp_ns: int) -> Stamp:
-        """Note the stamp that a frame goes on with."""
+    def arrived(self, now_ns: int) -> Stamp:
+        """Note the time of arrival that a frame without a stamp goes on with; says nothing about losses."""
+        verdict = self._follow(now_ns)
+        self._gaps_ns.clear()
+        return verdict
+
+    def _follow(self, stamp_ns: int) -> Stamp:
         last_ns, self._last_ns = self._last_ns, stamp_ns
         if last_ns is None:
             return Stamp.GOOD

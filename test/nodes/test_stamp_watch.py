@@ -31,9 +31,20 @@ def test_a_missing_stamp_goes_on_with_the_time_of_arrival():
     watch = StampWatch()
     assert watch.judge(0) is GOOD
     assert watch.judge(0) is MISSING
-    assert watch.follow(1000 * MS) is GOOD
+    assert watch.arrived(1000 * MS) is GOOD
     assert watch.judge(0) is MISSING
-    assert watch.follow(1033 * MS) is GOOD
+    assert watch.arrived(1033 * MS) is GOOD
+
+
+def test_times_of_arrival_say_nothing_about_losses():
+    """They come as the machine is busy, not as the camera took its pictures."""
+    watch = StampWatch()
+    now_ns = 10**12
+    for index in range(60):
+        watch.judge(0)
+        now_ns += (400 if index % 4 == 0 else 33) * MS
+        watch.arrived(now_ns)
+    assert watch.lost_share() == 0.0
 
 
 def lost_share(kept: list[bool], period_ns: int = 33 * MS, jitter_ns: int = 0) -> float:
