@@ -59,3 +59,10 @@ def test_running_nodes_need_what_is_allowed(graph, node_class):
 def test_a_namespace_can_be_asked_for():
     profiles = ET.fromstring(policy_file.policy_xml("/front")).findall(".//profile")
     assert {profile.get("ns") for profile in profiles} == {"/front"}
+
+
+def test_sros2_takes_the_shipped_file():
+    """Against its schema, with its own reader."""
+    sros2 = pytest.importorskip("sros2.policy", reason="sros2 is not installed (it has no wheel)")
+    profiles = sros2.load_policy(POLICIES).findall(".//profile")
+    assert {profile.get("node") for profile in profiles} == set(policy_file.NODES)
