@@ -14,6 +14,7 @@ from typing import Any
 
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.model.weights import weights_path
 from emotional_dan_ros.offline.engine import EmbeddedEngine, Engine
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline, PipelineConfig
@@ -39,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic, for bags with several")
     parser.add_argument("--weights", default="rt", help="name of shipped weights or a .safetensors file (default: rt)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--detection-interval",
+        type=int,
+        default=DEFAULT_DETECTION_INTERVAL,
+        metavar="N",
+        help=f"detect on every Nth frame, follow between; 1 detects on each (default: {DEFAULT_DETECTION_INTERVAL})",
+    )
     parser.add_argument("--table", choices=("parquet", "csv"), help="default: parquet where pyarrow is installed")
     parser.add_argument("--video", action="store_true", help="write an annotated video too")
     parser.add_argument(
@@ -64,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
     """Process every input; returns 0 if all were processed without a loss, else 1."""
     _check(args)
     jobs = expand(args.inputs, args.topic)
-    pipeline_config = PipelineConfig(weights=args.weights, device=args.device, with_crops=args.crops)
+    pipeline_config = PipelineConfig(
+        weights=args.weights,
+        device=args.device,
+        detection_interval=args.detection_interval,
+        with_crops=args.crops,
+    )
     output_config = OutputConfig(
         table=args.table or default_format(),
         video=args.video,
@@ -125,7 +138,7 @@ def _on_ray(
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name in ("workers", "chunk_frames"):
+    for name in ("workers", "chunk_frames", "detection_interval"):
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")

@@ -52,6 +52,8 @@ def test_some_work_some_do_not(pictures: Path, tmp_path: Path) -> None:
     [
         (("--weights", "no_such_weights"), "expected weights"),
         (("--device", "tpu"), "device: expected auto, cpu or cuda"),
+        (("--detection-interval", "0"), "--detection-interval: expected at least 1, got 0"),
+        (("--workers", "2"), "expected --engine ray"),
     ],
 )
 def test_wrong_settings_are_one_line(pictures: Path, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
