@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, Prior, Thresholds
-from emotional_dan_ros.core.anomaly.calibration import PACE, SHARES, Curve
+from emotional_dan_ros.core.anomaly import Calibration, Curve, MonitorConfig, OutputModel, Prior, Thresholds
+from emotional_dan_ros.core.anomaly.calibration import PACE, SHARES
 from emotional_dan_ros.core.anomaly.observer import PassengerObserver
 from emotional_dan_ros.core.anomaly.states import FrameStates
 from emotional_dan_ros.core.types import AnomalyKind
+from monitor_bench.fit import expected_of, fit_outputs
 from monitor_bench.streams import FaceOutputs, Streams, make_streams
 
 #: Rates that are looked up, per hour; those with too few alarms behind them are left out.
@@ -22,12 +24,16 @@ FEWEST_ALARMS = 6
 LOWEST = 0.05
 #: Learning slows down near the thresholds, so they are found by going round a few times.
 ROUNDS = 3
+#: Faces are divided into this many parts: what is learnt from the others is judged on each.
+FOLDS = 4
+#: Rates are taken this many standard errors (between folds) above their mean: other faces may be worse.
+CAUTION = 1.0
 
 Series = dict[str, NDArray[np.float32]]
 
 
 def calibrate(
-    outputs: FaceOutputs,
+    faces: FaceOutputs,
     config: MonitorConfig,
     rides: int,
     ride_s: float,
@@ -36,49 +42,49 @@ def calibrate(
     source: str,
     tell: Callable[[str], None] = print,
 ) -> Calibration:
-    """Measure how often each kind would cross each threshold on ordinary passengers.
+    """Learn what the outputs mean; measure how often each kind would cross each threshold on ordinary passengers.
 
-    Each passenger is one person, made of a few faces of their own.
+    Each passenger is one person, made of a few faces of their own. The faces of a fold are judged by what was
+    learnt from the other folds.
     """
-    streams = make_streams(outputs, rides, ride_s, hz, seed, unexpected=False)
-    probabilities = streams.probabilities
-    prior = expected_of(probabilities[:, ::20].reshape(-1, probabilities.shape[-1]))
-    thresholds = Thresholds(6.0, 0.7, 0.7, (6.0,))
+    folds: list[tuple[Streams, Prior, OutputModel]] = []
+    for fold in range(FOLDS):
+        learnt = faces.without(fold, FOLDS)
+        outputs = fit_outputs(learnt, seed)
+        rides_of_it = max(rides // FOLDS, 1)
+        streams = make_streams(faces.part(fold, FOLDS), rides_of_it, ride_s, hz, seed + fold, unexpected=False)
+        folds.append((streams, _prior(learnt, outputs, ride_s, hz, seed), outputs))
+    outputs = fit_outputs(faces, seed)
+    prior = _prior(faces, outputs, ride_s, hz, seed)
+    hours = sum(streams.hours for streams, _, _ in folds)
+    thresholds = Thresholds(10.0, 0.9, 0.9, (10.0,))
     for _ in range(ROUNDS):
-        series = observe(streams, config, thresholds, prior)
+        series = [observe(*each, config, thresholds) for each in folds]
         curves = {
-            kind: Curve(float(config.flat()[PACE[kind]]), *_curve(series[kind], streams, config)) for kind in SHARES
+            kind: Curve(float(config.flat()[PACE[kind]]), *_curve([s[kind] for s in series], hours / FOLDS, hz, config))
+            for kind in SHARES
         }
-        result = Calibration(outputs.name, source, round(streams.hours, 2), prior, curves)
+        result = Calibration(faces.name, source, round(hours, 2), prior, outputs, curves)
         thresholds = result.thresholds(config)
-        tell(f"{streams.hours:.0f} h of ordinary passengers: {thresholds}")
+        tell(f"{hours:.0f} h of ordinary passengers: {thresholds}")
     return result
 
 
-def expected_of(probabilities: NDArray[np.floating]) -> Prior:
-    """Summarise ordinary outputs (n, 7): their mean and the shares under which they are most likely."""
-    p = probabilities.astype(np.float64)
-    mean = p.mean(axis=0)
-    shares = mean
-    for _ in range(200):  # expectation maximisation of mixture shares; converges in some tens of rounds
-        likelihoods = shares * p
-        shares = (likelihoods / likelihoods.sum(axis=1, keepdims=True)).mean(axis=0)
-    return Prior(_rounded(mean), _rounded(shares))
+def _prior(faces: FaceOutputs, outputs: OutputModel, ride_s: float, hz: float, seed: int) -> Prior:
+    streams = make_streams(faces, 40, ride_s, hz, seed, unexpected=False)
+    return expected_of(streams.probabilities[:, ::20].reshape(-1, streams.probabilities.shape[-1]), outputs)
 
 
-def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
-    some = np.maximum(values, 1e-3)
-    return tuple(round(float(value), 5) for value in some / some.sum())
-
-
-def observe(streams: Streams, config: MonitorConfig, thresholds: Thresholds, prior: Prior) -> Series:
+def observe(
+    streams: Streams, prior: Prior, outputs: OutputModel, config: MonitorConfig, thresholds: Thresholds
+) -> Series:
     """Return for each kind what is compared with its threshold, float32 (rides, frames)."""
     rides, frames = streams.probabilities.shape[:2]
     observer = PassengerObserver(
-        MonitorConfig.from_flat({**config.flat(), "memory.max_passengers": rides}), thresholds, prior
+        MonitorConfig.from_flat({**config.flat(), "memory.max_passengers": rides}), thresholds, prior, outputs
     )
     rows = np.arange(rides)
-    series: Series = {kind: np.zeros((rides, frames), dtype=np.float32) for kind in SHARES}
+    values: Series = {kind: np.zeros((rides, frames), dtype=np.float32) for kind in SHARES}
     ids, boxes = tuple(range(1, rides + 1)), np.zeros((rides, 4))
     for frame in range(frames):
         stamp_ns = round(frame / streams.hz * 1e9)
@@ -88,19 +94,19 @@ def observe(streams: Streams, config: MonitorConfig, thresholds: Thresholds, pri
             for row in rows:
                 observer.table.add(int(row) + 1, stamp_ns)
                 observer.welcome(int(row), states.probabilities[row], stamp_ns)
-        strictness = observer.baselines.strictness(rows)
+        strictness = observer.strictness(rows)
         usual = observer.baselines.slow[:, observer.sustained.emotions].sum(axis=1)
         signals = {signal.kind: signal for signal in observer.observe(rows, states, stamp_ns)}
-        series["sudden_change"][:, frame] = observer.change.evidence.max(axis=1) / strictness
+        values["sudden_change"][:, frame] = observer.change.evidence.max(axis=1) / strictness
         # A level that must be stricter is compared with 1 - (1 - threshold) / strictness.
         startle = 1.0 - (1.0 - observer.startle.level) * strictness
-        series["startle"][:, frame] = np.where(signals[AnomalyKind.STARTLE].ready, startle, 0.0)
+        values["startle"][:, frame] = np.where(signals[AnomalyKind.STARTLE].ready, startle, 0.0)
         level = observer.sustained.level
         enough = level > usual + config.sustained_negative.margin
-        series["sustained_negative"][:, frame] = np.where(enough, 1.0 - (1.0 - level) * strictness, 0.0)
+        values["sustained_negative"][:, frame] = np.where(enough, 1.0 - (1.0 - level) * strictness, 0.0)
     hold = max(round(config.sustained_negative.hold_s * streams.hz), 1)
-    series["sustained_negative"] = _least_of_last(series["sustained_negative"], hold + 1)
-    return series
+    values["sustained_negative"] = _least_of_last(values["sustained_negative"], hold + 1)
+    return values
 
 
 def _least_of_last(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -112,19 +118,21 @@ def _least_of_last(values: NDArray[np.float32], count: int) -> NDArray[np.float3
 
 
 def _curve(
-    values: NDArray[np.float32], streams: Streams, config: MonitorConfig
+    folds: Sequence[NDArray[np.float32]], fold_hours: float, hz: float, config: MonitorConfig
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Find the threshold of each rate by halving; return rates and thresholds."""
-    apart = round((config.events.refractory_s + 1.0) * streams.hz)
+    apart = round((config.events.refractory_s + 1.0) * hz)
     rates: list[float] = []
     levels: list[float] = []
     for rate in RATES:
-        if rate * streams.hours < FEWEST_ALARMS:
+        if rate * fold_hours * len(folds) < FEWEST_ALARMS:
             break
-        low, high = 0.0, float(values.max())
+        low, high = 0.0, max(float(values.max()) for values in folds)
         for _ in range(20):
             middle = (low + high) / 2.0
-            if _count(values >= middle, apart) > rate * streams.hours:
+            counted = [_count(values >= middle, apart) / fold_hours for values in folds]
+            error = float(np.std(counted, ddof=1)) / math.sqrt(len(counted))
+            if float(np.mean(counted)) + CAUTION * error > rate:
                 low = middle
             else:
                 high = middle

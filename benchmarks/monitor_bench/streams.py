@@ -7,7 +7,8 @@ face that moves a little, so its errors last as long as the face does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from emotional_dan_ros.core.labels import NUM_EMOTIONS, Emotion
 
 ORDINARY = (Emotion.NEUTRAL, Emotion.HAPPINESS)
 UNEXPECTED = (Emotion.SADNESS, Emotion.SURPRISE, Emotion.FEAR, Emotion.DISGUST, Emotion.ANGER)
+#: Shares of the time that these have in the chain below.
+ORDINARY_SHARE = (0.62, 0.38)
 #: How long an episode lasts, s.
 EPISODE_S = (2.0, 20.0)
 #: Ordinary time between unexpected episodes, s.
@@ -44,9 +47,25 @@ class FaceOutputs:
     probabilities: NDArray[np.float32]
     quality: NDArray[np.float32]
 
-    def half(self, which: int) -> FaceOutputs:
-        """Return every second face: 0 for calibrating, 1 for measuring."""
-        return FaceOutputs(self.name, self.emotion[which::2], self.probabilities[which::2], self.quality[which::2])
+    def part(self, which: int, of: int) -> FaceOutputs:
+        """Return one of ``of`` parts of the faces."""
+        return self._some(np.arange(len(self.emotion)) % of == which)
+
+    def without(self, which: int, of: int) -> FaceOutputs:
+        """Return all faces but those of `part`."""
+        return self._some(np.arange(len(self.emotion)) % of != which)
+
+    def _some(self, chosen: NDArray[np.bool_]) -> FaceOutputs:
+        return FaceOutputs(self.name, self.emotion[chosen], self.probabilities[chosen], self.quality[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An expression from ``start_s`` to ``end_s``."""
+
+    emotion: Emotion
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,7 @@ def make_streams(
     seed: int,
     own_faces: int | None = 3,
     unexpected: bool = True,
+    forced: Sequence[Sequence[Shown]] = (),
 ) -> Streams:
     """Draw streams.
 
@@ -109,6 +129,7 @@ def make_streams(
         own_faces: how many neutral and how many happy faces make up one passenger, who is the same person
             for the whole ride; None draws a stranger's face for every episode.
         unexpected: whether unexpected episodes come between.
+        forced: for each ride, what is shown at given times besides, in order.
     """
     frames = round(ride_s * hz)
     probabilities = np.empty((rides, frames, NUM_EMOTIONS), dtype=np.float32)
@@ -120,7 +141,7 @@ def make_streams(
         # A generator for each ride: the first rides are the same however many there are.
         rng = np.random.default_rng((seed, ride))
         own = {e: rng.choice(faces_of[e], own_faces or len(faces_of[e]), replace=False) for e in ORDINARY}
-        plan = _plan(rng, ride_s, unexpected)
+        plan = _plan(rng, ride_s, unexpected, forced[ride] if forced else ())
         starts = [start for start, _ in plan] + [ride_s]
         chosen = [int(rng.choice(own[e] if e in own else faces_of[e])) for _, e in plan]
         before: NDArray[np.float64] | None = None
@@ -139,6 +160,22 @@ def make_streams(
             if emotion in UNEXPECTED:
                 episodes.append(Episode(ride, emotion, first / hz, last / hz))
     return Streams(hz, probabilities, quality, labels, tuple(episodes))
+
+
+def join(parts: Sequence[Streams]) -> Streams:
+    """Return the passengers of several streams of the same length side by side."""
+    episodes: list[Episode] = []
+    rides = 0
+    for part in parts:
+        episodes += [replace(episode, ride=episode.ride + rides) for episode in part.episodes]
+        rides += len(part.probabilities)
+    return Streams(
+        parts[0].hz,
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.quality for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        tuple(episodes),
+    )
 
 
 def true_labels(streams: Streams) -> Streams:
@@ -163,13 +200,22 @@ def synthetic_outputs(accuracy_distance: float, faces: int, poses: int, seed: in
     return FaceOutputs("synthetic", emotion.astype(np.int64), probabilities, np.ones((faces, poses), np.float32))
 
 
-def _plan(rng: np.random.Generator, ride_s: float, unexpected: bool) -> list[tuple[float, Emotion]]:
+def _plan(
+    rng: np.random.Generator, ride_s: float, unexpected: bool, forced: Sequence[Shown]
+) -> list[tuple[float, Emotion]]:
     """Return (start in s, emotion) of all episodes of a ride."""
     plan: list[tuple[float, Emotion]] = []
+    due = list(forced)
     now, emotion = 0.0, Emotion.NEUTRAL
     next_unexpected = rng.uniform(*BETWEEN_S) if unexpected else np.inf
     while now < ride_s:
         length = rng.uniform(*EPISODE_S)
+        if due and now >= due[0].start_s:
+            plan.append((now, due[0].emotion))
+            now = due.pop(0).end_s
+            continue
+        if due:
+            length = min(length, due[0].start_s - now)
         if now >= next_unexpected and now + length < ride_s:
             plan.append((now, UNEXPECTED[int(rng.integers(len(UNEXPECTED)))]))
             next_unexpected = now + length + rng.uniform(*BETWEEN_S)

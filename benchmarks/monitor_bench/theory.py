@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly import MonitorConfig, Thresholds
+from emotional_dan_ros.core.anomaly import MonitorConfig, OutputModel, Thresholds
 from emotional_dan_ros.core.anomaly.observer import PassengerObserver
 from emotional_dan_ros.core.anomaly.states import FrameStates
-from emotional_dan_ros.core.labels import NUM_EMOTIONS
-from monitor_bench.calibrate import expected_of
+from emotional_dan_ros.core.labels import NUM_EMOTIONS, Emotion
+from monitor_bench.fit import expected_of, fit_outputs
+from monitor_bench.streams import FaceOutputs
 
 Floats = NDArray[np.float64]
 #: Mean time to a false alarm at which delays are compared, s.
 RUN_LENGTH_S = 600.0
 #: The baseline is learnt in this time before anything counts, s.
 RUN_IN_S = 120.0
-#: Passengers simulated side by side.
+#: Passengers simulated side by side: to find thresholds, and to measure delays.
 PASSENGERS = 64
-#: Memory that suits independent frames, s.
-LONG_MEMORY_S = 8.0
+CHANGING_PASSENGERS = 512
+#: Examples of each emotion from which the monitor learns what outputs mean.
+EXAMPLES = 1500
 _MAX_DELAY_S = 20.0
 
 
@@ -37,11 +40,13 @@ class Family:
         name: for the table.
         draw: (rng, changed, n) -> (n, 7) probabilities.
         log_ratio: (n, 7) probabilities -> (n,) exact log-likelihood ratios, after against before.
+        example: (rng, emotion, n) -> (n, 7) probabilities when that emotion is shown.
     """
 
     name: str
     draw: Callable[[np.random.Generator, bool, int], Floats]
     log_ratio: Callable[[Floats], Floats]
+    example: Callable[[np.random.Generator, int, int], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,45 +72,57 @@ def seen_labels(name: str, before: Sequence[float], after: Sequence[float], dist
     """
     shares = {False: np.asarray(before, dtype=np.float64), True: np.asarray(after, dtype=np.float64)}
 
-    def draw(rng: np.random.Generator, changed: bool, n: int) -> Floats:
-        labels = rng.choice(NUM_EMOTIONS, size=n, p=shares[changed])
+    def show(rng: np.random.Generator, labels: NDArray[np.int64]) -> Floats:
+        n = len(labels)
         feature = rng.normal(size=(n, NUM_EMOTIONS))
         feature[np.arange(n), labels] += distance
         exponents = np.exp(distance * (feature - feature.max(axis=1, keepdims=True)))
         result: Floats = exponents / exponents.sum(axis=1, keepdims=True)
         return result
 
-    return Family(name, draw, lambda p: np.log(p @ shares[True]) - np.log(p @ shares[False]))
+    def draw(rng: np.random.Generator, changed: bool, n: int) -> Floats:
+        return show(rng, rng.choice(NUM_EMOTIONS, size=n, p=shares[changed]))
+
+    def example(rng: np.random.Generator, emotion: int, n: int) -> Floats:
+        return show(rng, np.full(n, emotion))
+
+    return Family(name, draw, lambda p: np.log(p @ shares[True]) - np.log(p @ shares[False]), example)
 
 
-def dirichlet(name: str, before: Sequence[float], after: Sequence[float]) -> Family:
-    """Probabilities drawn from one Dirichlet distribution and then from another."""
-    from math import lgamma
-
-    alpha = {False: np.asarray(before, dtype=np.float64), True: np.asarray(after, dtype=np.float64)}
+def dirichlet(name: str, before: Emotion, after: Emotion) -> Family:
+    """Probabilities drawn from the Dirichlet distribution of one emotion and then from that of another."""
+    table = {
+        emotion: np.where(np.arange(NUM_EMOTIONS) == emotion, _OWN[emotion], _OTHERS) for emotion in range(NUM_EMOTIONS)
+    }
+    alpha = {False: table[before], True: table[after]}
     norm = {key: lgamma(float(a.sum())) - sum(lgamma(float(v)) for v in a) for key, a in alpha.items()}
 
     def draw(rng: np.random.Generator, changed: bool, n: int) -> Floats:
-        p = np.maximum(rng.dirichlet(alpha[changed], size=n), 1e-12)
-        result: Floats = p / p.sum(axis=1, keepdims=True)
-        return result
+        return _dirichlet(rng, alpha[changed], n)
 
     def log_ratio(p: Floats) -> Floats:
         result: Floats = np.log(p) @ (alpha[True] - alpha[False]) + norm[True] - norm[False]
         return result
 
-    return Family(name, draw, log_ratio)
+    return Family(name, draw, log_ratio, lambda rng, emotion, n: _dirichlet(rng, table[emotion], n))
 
 
+def _dirichlet(rng: np.random.Generator, alpha: Floats, n: int) -> Floats:
+    p = np.maximum(rng.dirichlet(alpha, size=n), 1e-12)
+    result: Floats = p / p.sum(axis=1, keepdims=True)
+    return result
+
+
+#: Dirichlet parameters: of the emotion that is shown, and of the others.
+_OWN = (3.5, 3.5, 3.0, 3.0, 2.5, 2.0, 3.0)
+_OTHERS = np.array((1.0, 0.5, 0.4, 0.2, 0.4, 0.2, 0.3))
 #: neutral, happiness, sadness, surprise, fear, disgust, anger
 _USUAL = (0.70, 0.20, 0.03, 0.02, 0.02, 0.01, 0.02)
 FAMILIES = (
     seen_labels("fear instead", _USUAL, (0.08, 0.02, 0.03, 0.03, 0.80, 0.02, 0.02), 2.0),
     seen_labels("fear half of the time", _USUAL, (0.35, 0.10, 0.015, 0.01, 0.51, 0.005, 0.01), 2.0),
     seen_labels("anger and disgust", _USUAL, (0.08, 0.02, 0.03, 0.01, 0.02, 0.40, 0.44), 2.0),
-    dirichlet(
-        "Dirichlet, neutral to sadness", (3.5, 1.0, 0.4, 0.2, 0.3, 0.2, 0.3), (1.2, 0.4, 3.0, 0.2, 0.5, 0.2, 0.4)
-    ),
+    dirichlet("Dirichlet, neutral to sadness", Emotion.NEUTRAL, Emotion.SADNESS),
 )
 
 
@@ -113,13 +130,14 @@ def compare(family: Family, hz: float, seed: int, config: MonitorConfig) -> Comp
     """Find both thresholds for the run length, then both mean delays."""
     exact_h = np.linspace(0.5, 14.0, 400)
     monitor_h = np.geomspace(0.002, 60.0, 1200)
-    watch = _Pair(family, hz, np.random.default_rng((seed, 1)), config, guess=6.0)
+    outputs = learn(family, seed)
+    watch = _Pair(family, outputs, hz, np.random.default_rng((seed, 1)), config, 6.0, PASSENGERS)
     watch.run(RUN_IN_S, changed=False)
     # Run lengths are about exponential, so twice the wanted one is enough to see most first alarms.
     exact, monitor = watch.first_crossings(2.0 * RUN_LENGTH_S, False, exact_h, monitor_h)
     exact_at = _threshold(exact_h, exact, 2.0 * RUN_LENGTH_S)
     monitor_at = _threshold(monitor_h, monitor, 2.0 * RUN_LENGTH_S)
-    watch = _Pair(family, hz, np.random.default_rng((seed, 2)), config, guess=monitor_at)
+    watch = _Pair(family, outputs, hz, np.random.default_rng((seed, 2)), config, monitor_at, CHANGING_PASSENGERS)
     watch.run(RUN_IN_S, changed=False)
     exact, monitor = watch.first_crossings(_MAX_DELAY_S, True, np.array([exact_at]), np.array([monitor_at]))
     return Comparison(family.name, hz, RUN_LENGTH_S, float(exact.mean()), float(monitor.mean()))
@@ -139,20 +157,37 @@ def _threshold(levels: Floats, first: Floats, watched_s: float) -> float:
     return float(levels[index - 1] + share * (levels[index] - levels[index - 1]))
 
 
+def learn(family: Family, seed: int) -> OutputModel:
+    """Learn what outputs mean from examples of each emotion, as from faces (`fit_outputs`)."""
+    rng = np.random.default_rng((seed, 0))
+    examples = np.concatenate([family.example(rng, emotion, EXAMPLES) for emotion in range(NUM_EMOTIONS)])
+    emotions = np.repeat(np.arange(NUM_EMOTIONS), EXAMPLES)
+    one_pose = examples[:, None].astype(np.float32)
+    return fit_outputs(FaceOutputs(family.name, emotions, one_pose, np.ones((len(emotions), 1), np.float32)), seed)
+
+
 class _Pair:
     """The exact CUSUM and the monitor's evidence on the same draws."""
 
     def __init__(
-        self, family: Family, hz: float, rng: np.random.Generator, config: MonitorConfig, guess: float
+        self,
+        family: Family,
+        outputs: OutputModel,
+        hz: float,
+        rng: np.random.Generator,
+        config: MonitorConfig,
+        guess: float,
+        passengers: int,
     ) -> None:
         self._family, self._hz, self._rng = family, hz, rng
         self._frame = 0
-        self._exact = np.zeros(PASSENGERS)
-        self._rows = np.arange(PASSENGERS)
-        flat = {**config.flat(), "memory.max_passengers": PASSENGERS}
-        prior = expected_of(family.draw(np.random.default_rng(0), False, 5_000))
-        self._observer = PassengerObserver(MonitorConfig.from_flat(flat), Thresholds(guess, 0.9, 0.9, (guess,)), prior)
-        for row in range(PASSENGERS):
+        self._exact = np.zeros(passengers)
+        self._rows = np.arange(passengers)
+        flat = {**config.flat(), "memory.max_passengers": passengers}
+        prior = expected_of(family.draw(np.random.default_rng(0), False, 5_000), outputs)
+        thresholds = Thresholds(guess, 0.9, 0.9, (guess,))
+        self._observer = PassengerObserver(MonitorConfig.from_flat(flat), thresholds, prior, outputs)
+        for row in range(passengers):
             self._observer.table.add(row + 1, 0)
             self._observer.welcome(row, np.asarray(prior.mean_output), 0)
 
@@ -168,8 +203,8 @@ class _Pair:
 
         Shapes (thresholds, passengers).
         """
-        first = [np.full((len(h), PASSENGERS), seconds) for h in (exact_h, monitor_h)]
-        reached = [np.searchsorted(h, np.full(PASSENGERS, -1.0)) for h in (exact_h, monitor_h)]
+        first = [np.full((len(h), len(self._rows)), seconds) for h in (exact_h, monitor_h)]
+        reached = [np.zeros(len(self._rows), dtype=np.intp) for _ in first]
         for index in range(round(seconds * self._hz)):
             self._step(changed)
             evidence = (self._exact, self._observer.change.evidence.max(axis=1))
@@ -181,10 +216,11 @@ class _Pair:
         return first[0], first[1]
 
     def _step(self, changed: bool) -> None:
-        p = self._family.draw(self._rng, changed, PASSENGERS)
+        n = len(self._rows)
+        p = self._family.draw(self._rng, changed, n)
         self._exact = np.maximum(self._exact + self._family.log_ratio(p), 0.0)
         self._frame += 1
         stamp_ns = round(self._frame / self._hz * 1e9)
-        ids = tuple(range(1, PASSENGERS + 1))
-        states = FrameStates(ids, p, np.zeros((PASSENGERS, 4)), np.ones(PASSENGERS), 0)
+        ids = tuple(range(1, n + 1))
+        states = FrameStates(ids, p, np.zeros((n, 4)), np.ones(n), 0)
         self._observer.observe(self._rows, states, stamp_ns)

@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recordings of ordinary passengers: rosbag2 (recorded emotions are used, else images), videos, folders",
     )
     parser.add_argument(
-        "--wanted", type=float, default=1.0, help="false alarms accepted in an hour of one passenger (default: 1)"
+        "--wanted",
+        type=float,
+        metavar="RATE",
+        help="propose a setting that keeps this many false alarms in an hour of one passenger; "
+        f"takes {NONE_SEEN_BOUND:g} / RATE hours of recordings",
     )
     parser.add_argument(
         "--set",
@@ -43,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command; returns 0 where every recording could be read."""
-    if not args.wanted > 0:
+    """Run the command; returns 0 where every recording could be read and a wanted rate could be judged."""
+    if args.wanted is not None and not args.wanted > 0:
         raise UserError(f"expected --wanted above 0 false alarms an hour, got {args.wanted:g}")
     config = MonitorConfig.from_flat(dict(_setting(text) for text in args.set))
     tuner = Tuner(config, load_calibration())
@@ -53,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
     for job in expand(args.inputs, args.topic):
         events, duration_s = _watch(tuner, emotion_frames(job, lambda: FramePipeline(pipeline)), job.spec)
         reports.append({"input": job.spec, "duration_s": round(duration_s, 3), "events": events})
-    trials, proposal = tuner.trials(), tuner.proposal(args.wanted)
+    trials = tuner.trials()
+    enough = args.wanted is not None and tuner.hours * args.wanted >= NONE_SEEN_BOUND
+    proposal = tuner.proposal(args.wanted) if enough else None
     _print_trials(trials, config.false_alarms_per_hour)
-    print("\n".join(proposal_lines(trials, proposal, args.wanted)))
     if args.json is not None:
         content = {
             "passenger_hours": tuner.hours,
@@ -66,6 +71,14 @@ def run(args: argparse.Namespace) -> int:
         }
         with whole_or_nothing(args.json) as path:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if enough:
+        print("\n".join(proposal_lines(trials, proposal, args.wanted)))
+    elif args.wanted is not None:
+        raise UserError(
+            f"expected {NONE_SEEN_BOUND / args.wanted:.1f} passenger-hours of recordings or more to judge --wanted "
+            f"{args.wanted:g} (fewer cannot show so low a rate with 95 % confidence), got {tuner.hours:.2f}; "
+            "record more, or want a higher rate"
+        )
     return 0
 
 
@@ -141,7 +154,7 @@ def _print_trials(trials: Sequence[Trial], given: float) -> None:
 
 
 def proposal_lines(trials: Sequence[Trial], proposal: Trial | None, wanted: float) -> list[str]:
-    """Return what to tell of a proposal: the setting, how sure it is, and the parameter to write."""
+    """Return what to tell of a proposal: the setting and the parameter to write."""
     hours = trials[0].hours
     if proposal is None:
         text = (
@@ -153,11 +166,4 @@ def proposal_lines(trials: Sequence[Trial], proposal: Trial | None, wanted: floa
         f"If nothing unexpected happens in these recordings, false_alarms_per_hour: {proposal.setting:g} keeps "
         f"{wanted:g} an hour ({proposal.events} in {hours:.3f} h)."
     )
-    lines = [kept]
-    if proposal.events == 0 and hours * wanted < NONE_SEEN_BOUND:
-        seen = f"{NONE_SEEN_BOUND / hours:.1f} an hour" if hours > 0 else "nothing at all"
-        lines.append(
-            f"That is not sure yet: no alarm in {hours:.3f} h only shows a rate below {seen} (95 %); "
-            f"{NONE_SEEN_BOUND / wanted:.1f} h of recordings would do."
-        )
-    return [*lines, "anomaly_monitor:", "  ros__parameters:", f"    false_alarms_per_hour: {proposal.setting:g}"]
+    return [kept, "anomaly_monitor:", "  ros__parameters:", f"    false_alarms_per_hour: {proposal.setting:g}"]

@@ -66,12 +66,20 @@ def test_reports_what_a_monitor_raises_and_proposes_a_setting(tmp_path, capsys):
     assert f"false_alarms_per_hour: {content['proposal']['false_alarms_per_hour']:g}" in told
 
 
-def test_a_quiet_short_ride_is_said_to_prove_little(tmp_path, capsys):
-    bag = _bag(tmp_path / "ride", _ride(30.0))
-    assert _run(str(bag), "--wanted", "0.5") == 0
-    told = capsys.readouterr().out
-    assert "nothing raised" in told
-    assert "6.0 h of recordings would do" in told  # exp(-0.5 * 6) = 0.05
+def test_a_rate_that_so_short_a_ride_cannot_show_is_refused_in_one_line(tmp_path, capsys):
+    bag, report = _bag(tmp_path / "ride", _ride(30.0)), tmp_path / "report.json"
+    with pytest.raises(UserError, match=r"6\.0 passenger-hours") as error:  # exp(-0.5 * 6) = 0.05
+        _run(str(bag), "--wanted", "0.5", "--json", str(report))
+    assert "\n" not in str(error.value)
+    assert "got 0.01" in str(error.value)
+    assert "nothing raised" in capsys.readouterr().out, "what was raised is told all the same"
+    assert json.loads(report.read_text())["proposal"] is None
+
+
+def test_without_a_wanted_rate_any_length_will_do(tmp_path, capsys):
+    bag = _bag(tmp_path / "ride", _ride(5.0))
+    assert _run(str(bag)) == 0
+    assert "false_alarms_per_hour   events" in capsys.readouterr().out
 
 
 def test_settings_are_judged_as_given(tmp_path, capsys):

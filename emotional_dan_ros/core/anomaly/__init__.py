@@ -6,12 +6,9 @@ events that the frame caused.
 
 from __future__ import annotations
 
-from emotional_dan_ros.core.anomaly.calibration import Calibration, Prior, Thresholds, load_calibration
-from emotional_dan_ros.core.anomaly.config import (
-    BaselineConfig,
-    EventConfig,
-    MemoryConfig,
-    MonitorConfig,
+from emotional_dan_ros.core.anomaly.calibration import Calibration, Prior, load_calibration
+from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.anomaly.kind_config import (
     PassengerLostConfig,
     SeveralPassengersConfig,
     StartleConfig,
@@ -19,14 +16,20 @@ from emotional_dan_ros.core.anomaly.config import (
     SustainedNegativeConfig,
 )
 from emotional_dan_ros.core.anomaly.monitor import AnomalyMonitor
+from emotional_dan_ros.core.anomaly.output_model import OutputModel
+from emotional_dan_ros.core.anomaly.passenger_config import BaselineConfig, EventConfig, LooksConfig, MemoryConfig
+from emotional_dan_ros.core.anomaly.thresholds import Curve, Thresholds
 
 __all__ = [
     "AnomalyMonitor",
     "BaselineConfig",
     "Calibration",
+    "Curve",
     "EventConfig",
+    "LooksConfig",
     "MemoryConfig",
     "MonitorConfig",
+    "OutputModel",
     "PassengerLostConfig",
     "Prior",
     "SeveralPassengersConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly.config import BaselineConfig
+from emotional_dan_ros.core.anomaly.passenger_config import BaselineConfig
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
 
 Rows = NDArray[np.intp]
@@ -31,6 +31,10 @@ class Baselines:
         self.slow = np.tile(prior, (capacity, 1))
         self.fast = np.full((capacity, NUM_EMOTIONS), 1.0 / NUM_EMOTIONS)
         self.watched_s = np.zeros(capacity)
+
+    def configure(self, config: BaselineConfig) -> None:
+        """Go on with other settings; what is known of passengers stays."""
+        self._config = config
 
     def clear(self, row: int, first: Floats) -> None:
         """Start a row with a new passenger's first probabilities (7,)."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly.baseline import Floats, Rows
-from emotional_dan_ros.core.anomaly.config import SeveralPassengersConfig
+from emotional_dan_ros.core.anomaly.kind_config import SeveralPassengersConfig
 
 
 class CabinWatch:
@@ -17,24 +17,23 @@ class CabinWatch:
         share: float64 (capacity,), evidence over threshold.
     """
 
-    def __init__(
-        self, config: SeveralPassengersConfig, end_fraction: float, thresholds: tuple[float, ...], capacity: int
-    ) -> None:
-        self._config = config
-        self._end_fraction = end_fraction
-        self._thresholds = thresholds
+    def __init__(self, config: SeveralPassengersConfig, end_fraction: float, capacity: int) -> None:
+        self.configure(config, end_fraction)
         self.high = np.zeros(capacity, dtype=bool)
         self.share = np.zeros(capacity)
         self._since_ns = np.zeros(capacity, dtype=np.int64)
+
+    def configure(self, config: SeveralPassengersConfig, end_fraction: float) -> None:
+        """Go on with other settings."""
+        self._config = config
+        self._end_fraction = end_fraction
 
     def clear(self, row: int) -> None:
         """Forget a row's passenger, or that an unseen one's evidence was high."""
         self.high[row] = False
 
-    def update(self, rows: Rows, evidence: Floats, strictness: Floats, stamp_ns: int) -> None:
-        """Take in a frame: (m,) evidence in nats and (m,) how much stronger it must be."""
-        watched = min(max(len(rows), 2), len(self._thresholds) + 1)
-        share = evidence / (self._thresholds[watched - 2] * strictness)
+    def update(self, rows: Rows, share: Floats, stamp_ns: int) -> None:
+        """Take in a frame: (m,) evidence over what each passenger needs."""
         before = self.high[rows]
         self._since_ns[rows] = np.where(before, self._since_ns[rows], stamp_ns)
         self.high[rows] = (share >= 1.0) | (before & (share >= self._end_fraction))

@@ -1,17 +1,16 @@
 """From alarms per hour to thresholds.
 
 Two ways lead there. Theory: for evidence that is a log-likelihood ratio, Wald's inequality bounds the
-rate at which independent looks cross a threshold by chance (`wald_threshold`). Measurement: a
+rate at which independent looks cross a threshold by chance (`thresholds.wald_threshold`). Measurement: a
 network's errors last as long as the face that causes them, so looks are not independent; the
 calibration saved with the weights says at which rate each kind's evidence crosses each threshold on
 ordinary passengers seen through that network. Thresholds come from the measurement, and continue
-with the theory's slope beyond what was measured.
+with its last slope beyond what was measured.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.anomaly.output_model import OutputModel
+from emotional_dan_ros.core.anomaly.thresholds import Curve, Thresholds, coincidence_rates
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
 
@@ -37,7 +38,6 @@ PACE: Mapping[str, str] = {
     "sustained_negative": "sustained_negative.hold_s",
 }
 
-
 #: No threshold of sudden change lies below this, nats.
 LEAST_EVIDENCE = 0.1
 #: Least evidence of each of several passengers, as a share of what one alone needs: those in one vehicle share
@@ -46,54 +46,12 @@ LEAST_SHARE_OF_EACH = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Where each kind's evidence becomes an event.
-
-    Attributes:
-        sudden_change: evidence in nats.
-        startle: sum of the watched probabilities, 0..1.
-        sustained_negative: sum of the watched probabilities, 0..1.
-        several_passengers: evidence in nats of each passenger, by the number of passengers watched:
-            entry 0 is for two, the last for that many and more.
-    """
-
-    sudden_change: float
-    startle: float
-    sustained_negative: float
-    several_passengers: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """How often one kind's evidence crosses a threshold on ordinary passengers.
-
-    Attributes:
-        pace_s: value of the kind's `PACE` setting during the measurement.
-        alarms_per_hour: strictly falling, > 0, for one passenger.
-        threshold: rising, as long as ``alarms_per_hour``.
-    """
-
-    pace_s: float
-    alarms_per_hour: tuple[float, ...]
-    threshold: tuple[float, ...]
-
-    def threshold_at(self, alarms_per_hour: float, pace_s: float) -> float:
-        """Interpolate over the logarithm of the rate; beyond the ends go on with the end's slope."""
-        x = -np.log(self.alarms_per_hour)
-        y = np.asarray(self.threshold)
-        wanted = -math.log(alarms_per_hour * pace_s / self.pace_s)
-        first = int(np.clip(np.searchsorted(x, wanted) - 1, 0, len(x) - 2))
-        slope = (y[first + 1] - y[first]) / (x[first + 1] - x[first])
-        return float(y[first] + slope * (wanted - x[first]))
-
-
-@dataclass(frozen=True, slots=True)
 class Prior:
     """What ordinary passengers look like to a model; both (7,) and sum to 1.
 
     Attributes:
         mean_output: mean of its probabilities.
-        shares: emotion shares under which its probabilities are most likely (core/anomaly/change.py).
+        shares: emotion shares under which its outputs are most likely (core/anomaly/change.py).
     """
 
     mean_output: tuple[float, ...]
@@ -109,6 +67,7 @@ class Calibration:
         source: how it was made, for people.
         hours: how many passenger-hours were watched.
         prior: what is expected of a passenger at first sight.
+        outputs: how to read the model's outputs.
         curves: by kind (`SHARES`).
     """
 
@@ -116,6 +75,7 @@ class Calibration:
     source: str
     hours: float
     prior: Prior
+    outputs: OutputModel
     curves: Mapping[str, Curve]
 
     def thresholds(self, config: MonitorConfig) -> Thresholds:
@@ -132,51 +92,34 @@ class Calibration:
         )
         return Thresholds(
             sudden_change=own,
-            startle=float(np.clip(at["startle"], 0.05, 0.995)),
-            sustained_negative=float(np.clip(at["sustained_negative"], 0.05, 0.995)),
+            startle=float(np.clip(at["startle"], 0.05, 0.999)),
+            sustained_negative=float(np.clip(at["sustained_negative"], 0.05, 0.999)),
             several_passengers=several,
         )
 
     def as_json(self) -> str:
         """Return the file's text."""
-        curves = {
-            kind: {
-                "pace_s": curve.pace_s,
-                "alarms_per_hour": list(curve.alarms_per_hour),
-                "threshold": list(curve.threshold),
-            }
-            for kind, curve in self.curves.items()
-        }
         content = {
             "model_name": self.model_name,
             "source": self.source,
             "hours": self.hours,
             "prior": {"mean_output": list(self.prior.mean_output), "shares": list(self.prior.shares)},
-            "curves": curves,
+            "outputs": {
+                "slope": _rows(self.outputs.slope),
+                "offset": _rows(self.outputs.offset),
+                "looks": _rows(self.outputs.looks),
+                "share": _rows(self.outputs.share),
+            },
+            "curves": {
+                kind: {
+                    "pace_s": curve.pace_s,
+                    "alarms_per_hour": list(curve.alarms_per_hour),
+                    "threshold": list(curve.threshold),
+                }
+                for kind, curve in self.curves.items()
+            },
         }
-        return json.dumps(content, indent=1) + "\n"
-
-
-def wald_threshold(alarms_per_hour: float, evidence_s: float, alternatives: int = 1) -> float:
-    """Return the CUSUM threshold in nats that theory gives for independent looks.
-
-    The mean number of looks to a false alarm of a CUSUM over exact log-likelihood ratios is at least
-    exp(threshold) (Lorden 1971, from Wald's inequality); several alternatives share the rate.
-    """
-    looks_per_hour = 3600.0 / evidence_s
-    return math.log(looks_per_hour * alternatives / alarms_per_hour)
-
-
-def coincidence_rates(config: MonitorConfig) -> tuple[float, ...]:
-    """Return how often each of 2, 3, ... passengers may cross by chance, per hour.
-
-    n independent passengers that each cross r times an hour cross in pairs within a window of w hours
-    n (n - 1) w r^2 times an hour; solved for r at the accepted rate. Events that take more than two
-    are rarer still, so the same rate is on the safe side.
-    """
-    window_h = config.several_passengers.window_s / 3600.0
-    numbers = range(2, max(3, min(config.memory.max_passengers, 16)) + 1)
-    return tuple(math.sqrt(config.false_alarms_per_hour / (n * (n - 1) * window_h)) for n in numbers)
+        return _compact(content) + "\n"
 
 
 def load_calibration(path: Path | str = CALIBRATION_FILE) -> Calibration:
@@ -188,13 +131,13 @@ def load_calibration(path: Path | str = CALIBRATION_FILE) -> Calibration:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        curves = {kind: _curve(kind, content["curves"][kind]) for kind in SHARES}
         return Calibration(
             model_name=str(content["model_name"]),
             source=str(content["source"]),
             hours=float(content["hours"]),
             prior=Prior(_shares(content["prior"]["mean_output"]), _shares(content["prior"]["shares"])),
-            curves=curves,
+            outputs=_outputs(content["outputs"]),
+            curves={kind: _curve(kind, content["curves"][kind]) for kind in SHARES},
         )
     except OSError as error:
         raise UserError(
@@ -215,8 +158,39 @@ def _curve(kind: str, content: Mapping[str, Any]) -> Curve:
     return Curve(float(content["pace_s"]), rates, thresholds)
 
 
+def _outputs(content: Mapping[str, Any]) -> OutputModel:
+    slope, offset, looks, share = (np.asarray(content[name], dtype=np.float64) for name in _OUTPUT_PARTS)
+    n = len(share)
+    if slope.shape != (NUM_EMOTIONS, NUM_EMOTIONS) or offset.shape != (NUM_EMOTIONS,):
+        raise ValueError(f"outputs need a slope of {NUM_EMOTIONS} x {NUM_EMOTIONS} and an offset of {NUM_EMOTIONS}")
+    if looks.shape != (n, NUM_EMOTIONS) or share.shape != (n,) or n == 0 or abs(float(share.sum()) - 1.0) > 0.01:
+        raise ValueError(f"outputs need looks of {NUM_EMOTIONS} probabilities each and their shares, which sum to 1")
+    if not all(np.isfinite(part).all() for part in (slope, offset, looks, share)):
+        raise ValueError("outputs need finite numbers")
+    return OutputModel(slope, offset, looks, share / share.sum())
+
+
+_OUTPUT_PARTS = ("slope", "offset", "looks", "share")
+
+
 def _shares(values: Sequence[float]) -> tuple[float, ...]:
     shares: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
     if shares.shape != (NUM_EMOTIONS,) or not np.all(shares > 0) or abs(float(shares.sum()) - 1.0) > 1e-3:
         raise ValueError(f"the prior needs {NUM_EMOTIONS} probabilities above 0 that sum to 1")
     return tuple(float(value) for value in shares / shares.sum())
+
+
+def _rows(values: NDArray[np.float64]) -> list[Any]:
+    result: list[Any] = np.round(values, 4).tolist()
+    return result
+
+
+def _compact(content: Any, depth: int = 0) -> str:
+    """Write JSON with a line for each list of numbers."""
+    inner, outer = " " * (depth + 1), " " * depth
+    if isinstance(content, dict):
+        entries = (f"{inner}{json.dumps(key)}: {_compact(value, depth + 1)}" for key, value in content.items())
+        return "{\n" + ",\n".join(entries) + f"\n{outer}}}"
+    if isinstance(content, list) and content and isinstance(content[0], list):
+        return "[\n" + ",\n".join(inner + json.dumps(row) for row in content) + f"\n{outer}]"
+    return json.dumps(content)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotional_dan_ros.core.anomaly.config import EventConfig
+from emotional_dan_ros.core.anomaly.passenger_config import EventConfig
 from emotional_dan_ros.core.labels import Emotion
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyKind, AnomalyPhase
 
@@ -52,14 +52,18 @@ class OpenEvent:
 class EventBook:
     """Opens, continues and closes events and numbers them."""
 
-    def __init__(self, config: EventConfig, capacity: int) -> None:
+    def __init__(self, config: EventConfig, capacity: int, next_id: int = 1) -> None:
         self._config = config
-        self._next_id = 1
+        self.next_id = next_id
         self._open: dict[tuple[int, AnomalyKind], OpenEvent] = {}
         kinds = max(AnomalyKind) + 1
         #: Last row: the cabin.
         self._ended_ns = np.zeros((capacity + 1, kinds), dtype=np.int64)
         self._ended = np.zeros((capacity + 1, kinds), dtype=bool)
+
+    def configure(self, config: EventConfig) -> None:
+        """Go on with other settings; open events stay open."""
+        self._config = config
 
     def __len__(self) -> int:
         return len(self._open)
@@ -84,8 +88,8 @@ class EventBook:
         self, row: int, track_id: int, kind: AnomalyKind, start_ns: int, stamp_ns: int, frame_id: str, finding: Finding
     ) -> AnomalyEvent:
         """Open an event; ``start_ns`` is when it began, ``stamp_ns`` the frame that showed it."""
-        event = OpenEvent(self._next_id, row, track_id, kind, start_ns, stamp_ns, stamp_ns, finding, finding.severity)
-        self._next_id += 1
+        event = OpenEvent(self.next_id, row, track_id, kind, start_ns, stamp_ns, stamp_ns, finding, finding.severity)
+        self.next_id += 1
         self._open[row, kind] = event
         return self._message(event, AnomalyPhase.START, stamp_ns, frame_id, _for(event, stamp_ns))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly.config import PassengerLostConfig
+from emotional_dan_ros.core.anomaly.kind_config import PassengerLostConfig
 from emotional_dan_ros.core.anomaly.passengers import PassengerTable
 
 
@@ -15,6 +15,10 @@ class LostWatch:
     def __init__(self, config: PassengerLostConfig, capacity: int) -> None:
         self._config = config
         self._told = np.zeros(capacity, dtype=bool)
+
+    def configure(self, config: PassengerLostConfig) -> None:
+        """Go on with other settings."""
+        self._config = config
 
     def seen(self, rows: NDArray[np.intp]) -> None:
         """Note who is in the picture (or, for a single row, whose row starts anew)."""

@@ -8,12 +8,13 @@ import numpy as np
 
 from emotional_dan_ros.core.anomaly import findings
 from emotional_dan_ros.core.anomaly.baseline import Rows
-from emotional_dan_ros.core.anomaly.calibration import Calibration, Thresholds, load_calibration
+from emotional_dan_ros.core.anomaly.calibration import Calibration, load_calibration
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.anomaly.events import CABIN_ROW, EventBook, OpenEvent
 from emotional_dan_ros.core.anomaly.lost import LostWatch
 from emotional_dan_ros.core.anomaly.observer import PassengerObserver, Signal
 from emotional_dan_ros.core.anomaly.states import FrameStates, gather
+from emotional_dan_ros.core.anomaly.thresholds import Thresholds
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyKind, FrameEmotions
 
@@ -46,19 +47,11 @@ class AnomalyMonitor:
         calibration: Calibration | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
+        self._calibration = calibration or load_calibration()
         self.config = config or MonitorConfig()
-        calibration = calibration or load_calibration()
-        self.thresholds = thresholds or calibration.thresholds(self.config)
-        if self.config.startle.low >= self.thresholds.startle:
-            raise UserError(
-                f"expected startle.low below the high level that follows from false_alarms_per_hour, got startle.low "
-                f"{self.config.startle.low:g} and {self.thresholds.startle:.2f} (false_alarms_per_hour "
-                f"{self.config.false_alarms_per_hour:g}); lower one of them"
-            )
+        self.thresholds = thresholds or self._derive(self.config)
         self.dropped_states = 0
-        self._prior = calibration.prior
-        flat = self.config.flat()
-        self._enabled = frozenset(kind for kind in AnomalyKind if flat[f"{kind.name.lower()}.enabled"])
+        self._enabled = _enabled(self.config)
         self._book = EventBook(self.config.events, self.config.memory.max_passengers)
         self._seen_any: bool
         self._stamp_ns: int
@@ -102,6 +95,27 @@ class AnomalyMonitor:
             events += self._watch_lost(frame.image_wh)
         return tuple(events)
 
+    def reconfigure(self, config: MonitorConfig) -> tuple[AnomalyEvent, ...]:
+        """Go on with other settings; return the ENDs of events of kinds that are switched off.
+
+        What is known of passengers stays, unless ``memory.max_passengers`` changes: then the monitor is reset.
+
+        Raises:
+            UserError: a setting contradicts a derived threshold; then nothing is changed.
+        """
+        thresholds = self._derive(config)
+        same_size = config.memory.max_passengers == self.config.memory.max_passengers
+        events = () if same_size else self.close("the settings changed")
+        self.config, self.thresholds, self._enabled = config, thresholds, _enabled(config)
+        if not same_size:
+            self._book = EventBook(config.events, config.memory.max_passengers, self._book.next_id)
+            self._forget_all()
+            return events
+        self._book.configure(config.events)
+        self._lost.configure(config.passenger_lost)
+        self._observer.configure(config, thresholds)
+        return tuple(self._end(event, "switched off") for event in self._book if event.kind not in self._enabled)
+
     def reset(self) -> tuple[AnomalyEvent, ...]:
         """Forget all passengers; return the ENDs of all open events."""
         events = self.close("the monitor was reset")
@@ -112,13 +126,25 @@ class AnomalyMonitor:
         """Return the ENDs of all open events with the reason in their descriptions; baselines stay."""
         return tuple(self._end(event, reason) for event in self._book)
 
+    def _derive(self, config: MonitorConfig) -> Thresholds:
+        thresholds = self._calibration.thresholds(config)
+        if config.startle.low >= thresholds.startle:
+            raise UserError(
+                f"expected startle.low below the high level that follows from false_alarms_per_hour, got startle.low "
+                f"{config.startle.low:g} and {thresholds.startle:.2f} (false_alarms_per_hour "
+                f"{config.false_alarms_per_hour:g}); lower one of them"
+            )
+        return thresholds
+
     # Who is there
 
     def _forget_all(self) -> None:
         self._seen_any = False
         self._stamp_ns = 0
         self._frame_id = ""
-        self._observer = PassengerObserver(self.config, self.thresholds, self._prior)
+        self._observer = PassengerObserver(
+            self.config, self.thresholds, self._calibration.prior, self._calibration.outputs
+        )
         self._lost = LostWatch(self.config.passenger_lost, self.config.memory.max_passengers)
         self._book.clear_all()
 
@@ -246,3 +272,8 @@ class AnomalyMonitor:
 
     def _end(self, event: OpenEvent, reason: str) -> AnomalyEvent:
         return self._book.end(event, self._stamp_ns, self._frame_id, reason)
+
+
+def _enabled(config: MonitorConfig) -> frozenset[AnomalyKind]:
+    flat = config.flat()
+    return frozenset(kind for kind in AnomalyKind if flat[f"{kind.name.lower()}.enabled"])

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly.config import MemoryConfig
+from emotional_dan_ros.core.anomaly.passenger_config import MemoryConfig
 
 
 class PassengerTable:
@@ -31,6 +31,10 @@ class PassengerTable:
         self.first_seen_ns = np.zeros(n, dtype=np.int64)
         self.box_xyxy = np.zeros((n, 4), dtype=np.float64)
         self._row_of: dict[int, int] = {}
+
+    def configure(self, config: MemoryConfig) -> None:
+        """Go on with other settings, but for ``max_passengers``, which is the table's size."""
+        self._config = config
 
     def __len__(self) -> int:
         return len(self._row_of)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from emotional_dan_ros.core.anomaly.calibration import Calibration, Thresholds
+from emotional_dan_ros.core.anomaly.calibration import Calibration
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.anomaly.monitor import AnomalyMonitor
+from emotional_dan_ros.core.anomaly.thresholds import Thresholds
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
 
 #: Settings of ``false_alarms_per_hour`` that are tried beside the given one.

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from emotional_dan_ros.core.anomaly import Calibration, Prior
-from emotional_dan_ros.core.anomaly.calibration import Curve
+from emotional_dan_ros.core.anomaly import Calibration, Curve, OutputModel, Prior
 from emotional_dan_ros.core.labels import NUM_EMOTIONS, Emotion
 from emotional_dan_ros.core.types import EmotionState, FrameEmotions
 
@@ -17,14 +16,18 @@ IMAGE_WH = (1280, 720)
 
 @pytest.fixture(scope="session")
 def calibration() -> Calibration:
-    """Round numbers: 1 alarm an hour at 6 nats, and at 0.7 of the probability."""
+    """Round numbers: 1 alarm an hour at 4 nats, and at 0.7 of the probability; outputs that are what they say."""
+    ordinary = np.stack([mostly(Emotion.NEUTRAL), mostly(Emotion.HAPPINESS), mostly(Emotion.NEUTRAL, 0.6)])
     return Calibration(
         model_name="by hand",
         source="test",
         hours=1.0,
-        prior=Prior((0.5, 0.3, 0.05, 0.04, 0.04, 0.03, 0.04), (0.55, 0.35, 0.02, 0.02, 0.02, 0.02, 0.02)),
+        prior=Prior((0.5, 0.3, 0.05, 0.04, 0.04, 0.03, 0.04), (0.6, 0.35, 0.01, 0.01, 0.01, 0.01, 0.01)),
+        outputs=OutputModel(
+            np.eye(NUM_EMOTIONS), np.zeros(NUM_EMOTIONS), ordinary.astype(np.float64), np.array([0.5, 0.35, 0.15])
+        ),
         curves={
-            "sudden_change": Curve(0.25, (100.0, 1.0), (3.0, 6.0)),
+            "sudden_change": Curve(0.25, (100.0, 1.0), (2.0, 4.0)),
             "startle": Curve(0.25, (100.0, 1.0), (0.5, 0.7)),
             "sustained_negative": Curve(5.0, (100.0, 1.0), (0.5, 0.7)),
         },

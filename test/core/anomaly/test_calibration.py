@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, load_calibration
-from emotional_dan_ros.core.anomaly.calibration import SHARES, Curve, coincidence_rates, wald_threshold
+from emotional_dan_ros.core.anomaly.calibration import SHARES
+from emotional_dan_ros.core.anomaly.thresholds import Curve, coincidence_rates, wald_threshold
 from emotional_dan_ros.core.errors import UserError
 
 
@@ -30,9 +31,9 @@ def test_fewer_alarms_need_higher_thresholds_and_shares_follow_what_is_switched_
     assert strict.sustained_negative > eager.sustained_negative
 
     alone = MonitorConfig.from_flat({"startle.enabled": False, "sustained_negative.enabled": False})
-    # By hand: 6 nats at 1/h and 3 at 100/h, all of the rate for the only kind.
-    assert calibration.thresholds(alone).sudden_change == pytest.approx(6.0)
-    shared = 6.0 - 3.0 * math.log(SHARES["sudden_change"]) / -math.log(100.0) * -1.0
+    # By hand: 4 nats at 1/h and 2 at 100/h, all of the rate for the only kind.
+    assert calibration.thresholds(alone).sudden_change == pytest.approx(4.0)
+    shared = 4.0 - 2.0 * math.log(SHARES["sudden_change"]) / -math.log(100.0) * -1.0
     assert calibration.thresholds(MonitorConfig()).sudden_change == pytest.approx(shared)
 
 
@@ -77,6 +78,8 @@ def test_file_goes_there_and_back(calibration, tmp_path):
     path.write_text(calibration.as_json())
     read = load_calibration(path)
     assert read.curves == calibration.curves
+    for part in ("slope", "offset", "looks", "share"):
+        np.testing.assert_allclose(getattr(read.outputs, part), getattr(calibration.outputs, part), atol=1e-4)
     assert (read.model_name, read.source, read.hours) == (calibration.model_name, "test", 1.0)
     assert read.prior.mean_output == pytest.approx(calibration.prior.mean_output)
     assert read.prior.shares == pytest.approx(calibration.prior.shares)
@@ -99,9 +102,21 @@ def test_shipped_file_is_whole():
         lambda content: content["curves"].pop("startle"),
         lambda content: content["curves"]["startle"]["alarms_per_hour"].reverse(),
         lambda content: content["curves"]["startle"]["threshold"].pop(),
+        lambda content: content["outputs"]["looks"].pop(),
+        lambda content: content["outputs"]["slope"].pop(),
+        lambda content: content["outputs"]["offset"].__setitem__(0, float("nan")),
         lambda content: content["prior"]["shares"].__setitem__(0, 0.9),
     ],
-    ids=["no prior", "no kind", "rates rise", "lengths differ", "sum"],
+    ids=[
+        "no prior",
+        "no kind",
+        "rates rise",
+        "lengths differ",
+        "looks without share",
+        "short slope",
+        "not a number",
+        "sum",
+    ],
 )
 def test_a_spoilt_file_is_one_line(calibration, tmp_path, spoil):
     content = json.loads(calibration.as_json())

@@ -40,6 +40,7 @@ def test_lists_and_whole_numbers_from_parameter_files():
         ({"startle.rise_s": 5.0}, ("startle.rise_s", "startle.max_s")),
         ({"sustained_negative.smoothing_s": 9.0}, ("sustained_negative.smoothing_s", "sustained_negative.hold_s")),
         ({"sudden_change.memory_s": 0.1}, ("sudden_change.evidence_s", "sudden_change.memory_s")),
+        ({"looks.shortest_s": 20.0}, ("looks.shortest_s", "looks.longest_s")),
         ({"memory.keep_s": 2.0}, ("memory.carry_over_s", "memory.keep_s")),
     ],
 )
@@ -67,6 +68,7 @@ def test_contradictions_are_refused_with_both_named(values, named):
         ("memory.max_passengers", True),
         ("several_passengers.min_passengers", 1),
         ("passenger_lost.border", 0.6),
+        ("looks.new_looks", 0.0),
         ("startle.enabled", 1),
         ("startle.emotions", []),
         ("startle.emotions", ["fear", "fear"]),

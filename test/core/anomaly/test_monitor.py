@@ -150,7 +150,7 @@ def test_ongoing_comes_at_a_bounded_rate(calibration):
 
 
 def test_refractory_time_separates_events(calibration):
-    config = MonitorConfig.from_flat({"events.refractory_s": 8.0, "sudden_change.familiar_s": 1e6})
+    config = MonitorConfig.from_flat({"events.refractory_s": 8.0, "looks.longest_s": 1e6, "looks.shortest_s": 1e5})
     monitor = AnomalyMonitor(config, calibration)
     events = play(monitor, 80.0, lambda t: {1: AFRAID if t >= 20 and (t % 5) < 2.5 else NEUTRAL})
     ends = [e.stamp_ns for e in events if e.phase is AnomalyPhase.END]
