@@ -7,13 +7,19 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
+from std_srvs.srv import Trigger
+
 from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
 from emotional_dan_ros.nodes.base import PipelineNode
+from emotional_dan_ros.nodes.health import ERROR, WARN
 from emotional_dan_ros.nodes.inputs import WatchedInput
 from emotional_dan_ros.nodes.parameters import Values
 from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import ANOMALIES, EMOTIONS
+
+#: From this severity on an open event is an ERROR on /diagnostics, below it a WARN.
+SEVERE = 0.7
 
 
 class AnomalyMonitorNode(PipelineNode):
@@ -28,10 +34,16 @@ class AnomalyMonitorNode(PipelineNode):
         self._last_ns: int | None = None
         self._last_event_id = 0
         self._event_id_offset = 0
+        self._open: dict[int, AnomalyEvent] = {}
+        self._dropped_states = 0
         super().__init__("anomaly_monitor", **kwargs)
+        self._reset_service = self.create_service(Trigger, "~/reset", self._reset)
 
     def set_up(self) -> None:
-        self._use(AnomalyMonitor(_config(self.parameters.values)))
+        # A new monitor counts its events from 1; ids are never reused within a run of the node.
+        self._monitor = AnomalyMonitor(_config(self.parameters.values))
+        self._event_id_offset = self._last_event_id
+        self._dropped_states = 0
         self._anomalies = self.open_output(ANOMALIES)
 
     def begin(self) -> None:
@@ -57,29 +69,48 @@ class AnomalyMonitorNode(PipelineNode):
         self._monitor = None
 
     def apply(self, values: Values, changed: frozenset[str]) -> None:
-        monitor = AnomalyMonitor(_config(values))
-        if self._monitor is None or not changed - {"stall_timeout"}:
-            return
+        config = _config(values)
         with self._lock:
-            self._publish(self._monitor.close("the settings changed"))
-            self._use(monitor)
-        self.get_logger().info("the monitor's settings changed; baselines start anew")
+            if self._monitor is None:
+                AnomalyMonitor(config)  # refuses what contradicts itself
+            elif changed - {"stall_timeout"}:
+                self._publish(self._monitor.reconfigure(config))
 
     def check(self) -> None:
         self._emotions.check()
+        assert self._monitor is not None
+        dropped = self._monitor.dropped_states
+        if dropped > self._dropped_states:
+            topic = self.resolve_topic_name(EMOTIONS.name)
+            self.warn_once("states", WARN, f"states on {topic} are not valid and were dropped")
+        else:
+            self.clear("states")
+        self._dropped_states = dropped
 
-    def _use(self, monitor: AnomalyMonitor) -> None:
-        # A new monitor counts its events from 1; ids are never reused within a run of the node.
-        self._monitor = monitor
-        self._event_id_offset = self._last_event_id
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            response.success = self._monitor is not None and self.is_active
+            if self._monitor is not None and response.success:
+                self._publish(self._monitor.reset())
+        response.message = "all passengers forgotten" if response.success else "the node is not active"
+        return response
 
     def _publish(self, events: Sequence[AnomalyEvent]) -> None:
         for event in events:
             event = replace(event, event_id=event.event_id + self._event_id_offset)
             self._last_event_id = max(self._last_event_id, event.event_id)
             self._anomalies.publish(event)
+            if event.phase is AnomalyPhase.END:
+                self._open.pop(event.event_id, None)
+            else:
+                self._open[event.event_id] = event
             if event.phase is not AnomalyPhase.ONGOING:
                 self.get_logger().info(f"{event.kind.name} {event.phase.name}: {event.description}")
+        if self._open:
+            worst = max(self._open.values(), key=lambda event: event.severity)
+            self.health.report("anomaly", ERROR if worst.severity >= SEVERE else WARN, worst.description)
+        else:
+            self.clear("anomaly")
 
 
 def _config(values: Values) -> MonitorConfig:

@@ -34,6 +34,8 @@ SERVICES = tuple(
         "set_parameters_atomically",
     )
 )
+#: Services of single nodes.
+MORE_SERVICES = {"anomaly_monitor": ("~/reset",)}
 #: Topics that are not declared in topics.py.
 MORE_PUBLISHED = {"standards_bridge": ("faces/detections", "/humans/faces/*")}
 ENCLAVES = "/emotional_dan_ros"
@@ -52,7 +54,7 @@ def policy_xml(namespace: str = "/") -> str:
             f'    <enclave path="{ENCLAVES}/{node}">',
             "      <profiles>",
             f'        <profile ns="{namespace}" node="{node}">',
-            *_group("services", "reply", "service", SERVICES),
+            *_group("services", "reply", "service", sorted((*SERVICES, *MORE_SERVICES.get(node, ())))),
             *_group("topics", "subscribe", "topic", (*(t.name for t in INPUTS[node]), *SUBSCRIBED_BY_ALL)),
             *_group("topics", "publish", "topic", _published(node)),
             "        </profile>",
