@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,13 +18,15 @@ from torch import Tensor
 
 #: Faces computed at once by a thread: more of them leave its cache.
 MAX_FACES_AT_ONCE = 8
+#: A batch is cut into as many parts where it has the faces, so that up to so many threads have work.
+_PARTS = 4
 
 
 class CpuEngine:
     """Runs a network on batches of any size; see `Engine`.
 
-    The same batch always gives the same bits, whatever else the machine does: which faces are computed together
-    depends on their number and order alone.
+    The same batch always gives the same bits, whatever else the machine does and however many threads there are: which
+    faces are computed together depends on their number and order alone.
 
     Args:
         network: uint8 (N, 112, 112) -> float32 (N, K).
@@ -38,23 +39,20 @@ class CpuEngine:
         self._pool = _pool_of_single_threads(num_threads)
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = [crops[part] for part in cut(len(crops))]
         if self._num_threads == 1 and torch.get_num_threads() == 1:
-            return self._compute(crops)  # no better in another thread
-        shares = share_out(len(crops), self._num_threads)
-        results = self._pool.map(lambda share: self._compute(crops[share]), shares)
-        return np.concatenate(list(results))
+            return np.concatenate([self._compute(part) for part in parts])  # no better in another thread
+        return np.concatenate(list(self._pool.map(self._compute, parts)))
 
     def _compute(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            faces = torch.from_numpy(crops)
-            return np.concatenate([self._network(part).numpy() for part in faces.split(MAX_FACES_AT_ONCE)])
+            return self._network(torch.from_numpy(crops)).numpy()
 
 
-def share_out(count: int, parts: int) -> list[slice]:
-    """Cut ``count`` things in order into at most ``parts`` shares that differ by one at most; none is empty."""
-    parts = min(count, parts)
-    edges = [count * k // parts for k in range(parts + 1)] if parts else []
-    return [slice(*edge) for edge in pairwise(edges)]
+def cut(count: int) -> list[slice]:
+    """Which faces of a batch are computed together, in order."""
+    size = min(MAX_FACES_AT_ONCE, max(1, count // _PARTS))
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _pool_of_single_threads(count: int) -> ThreadPoolExecutor:

@@ -9,7 +9,7 @@ import torch
 from emotional_dan_ros.core import inference, inference_network
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.inference import choose_dtype, names_bfloat16
-from emotional_dan_ros.core.inference_cpu import MAX_FACES_AT_ONCE, CpuEngine, share_out
+from emotional_dan_ros.core.inference_cpu import MAX_FACES_AT_ONCE, CpuEngine, cut
 from emotional_dan_ros.core.inference_cuda import StaticBatchEngine
 from emotional_dan_ros.core.inference_network import InferenceNetwork
 from emotional_dan_ros.model.config import ModelConfig
@@ -109,20 +109,20 @@ def test_faces_of_a_batch_do_not_touch_each_other():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_same_batch_gives_the_same_bits(dtype):
-    engine = CpuEngine(InferenceNetwork(_model("bn_relu"), dtype, CPU), num_threads=2)
+def test_the_same_batch_gives_the_same_bits_with_any_number_of_threads(dtype):
+    network = InferenceNetwork(_model("bn_relu"), dtype, CPU)
     crops = _crops(19)
-    first = engine(crops)
-    assert all(np.array_equal(engine(crops), first) for _ in range(3))
+    first = CpuEngine(network, num_threads=2)(crops)
+    assert all(np.array_equal(CpuEngine(network, num_threads)(crops), first) for num_threads in (1, 2, 3))
 
 
 @pytest.mark.parametrize(
-    ("count", "parts", "sizes"), [(0, 2, []), (1, 2, [1]), (3, 2, [1, 2]), (8, 3, [2, 3, 3]), (4, 1, [4])]
+    ("count", "sizes"), [(0, []), (1, [1]), (3, [1, 1, 1]), (4, [1] * 4), (9, [2, 2, 2, 2, 1]), (64, [8] * 8)]
 )
-def test_shares(count, parts, sizes):
-    shares = share_out(count, parts)
-    assert [len(range(count)[share]) for share in shares] == sizes
-    assert [k for share in shares for k in range(count)[share]] == list(range(count))
+def test_parts_of_a_batch(count, sizes):
+    parts = cut(count)
+    assert [len(range(count)[part]) for part in parts] == sizes
+    assert [k for part in parts for k in range(count)[part]] == list(range(count))
 
 
 def test_faces_are_shared_out_and_come_back_in_order():
