@@ -1,96 +1,116 @@
-"""The anomaly_monitor node: what it says of events, and that it is changed and reset without losing any."""
+"""The monitor as a node: events over the wire, their ids, loops, and what a deactivation leaves behind."""
 
 from __future__ import annotations
-
-import itertools
 
 import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2 here: run in the environment of `make test`")
 pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built: run `make test`")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
 from emotional_dan_ros.msg import EmotionAnomaly, EmotionStateArray
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_srvs.srv import Trigger
 
-from emotional_dan_ros.core.labels import Emotion
+from emotional_dan_ros.core.types import EmotionState, FrameEmotions
 from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
-from emotional_dan_ros.nodes.message_conversion import emotions_to_msg
-from test.core.anomaly.conftest import frame, mostly, state
+from emotional_dan_ros.nodes.topics import EMOTIONS
 
 LATCHED = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+MS = 1_000_000
+START_NS = 10**12
+FACE = EmotionState(
+    track_id=1,
+    box_xyxy=np.array([200, 100, 300, 220], np.float32),  # far from the border
+    probabilities=np.array([0.9, 0.1, 0, 0, 0, 0, 0], np.float32),
+    valence_probabilities=np.array([0.9, 0.1, 0.0], np.float32),
+    landmarks_px=np.zeros((68, 2), np.float32),
+    quality=0.9,
+)
 
 
-@pytest.fixture
-def watched(graph):
-    """A monitor, what it says, and a function that shows it a face for some seconds of the camera's clock."""
-    node = graph.add(AnomalyMonitorNode)
-    anomalies = graph.hear(EmotionAnomaly, "anomalies", LATCHED)
-    statuses = graph.hear(DiagnosticArray, "/diagnostics")
-    publisher = graph.probe.create_publisher(EmotionStateArray, "emotions", QoSProfile(depth=200))
-    graph.wait_until(
-        lambda: node.is_active and publisher.get_subscription_count() and node.count_subscribers("anomalies")
-    )
-    count = itertools.count(1)
+class Drive:
+    """Shows the monitor one frame after the other, 10 a second of the camera's time; none gets lost."""
 
-    def show(probabilities, seconds: float) -> None:
-        for _ in range(round(seconds * 10)):
-            shown = next(count)
-            publisher.publish(emotions_to_msg(frame(1000.0 + shown / 10.0, state(1, probabilities))))
-            graph.wait_until(lambda shown=shown: node.health._received >= shown)
+    def __init__(self, graph) -> None:
+        self.graph = graph
+        self.node = graph.add(AnomalyMonitorNode, passenger_lost__tracked_s=1.0, passenger_lost__gone_s=0.5)
+        self.events = graph.hear(EmotionAnomaly, "anomalies", LATCHED)
+        self._emotions = graph.probe.create_publisher(EmotionStateArray, "emotions", EMOTIONS.qos())
+        graph.wait_until(lambda: self.node.is_active and self._emotions.get_subscription_count())
+        self.stamp_ns = START_NS
 
-    return node, anomalies, statuses, show
+    def show(self, frames: int, *states: EmotionState) -> None:
+        for _ in range(frames):
+            received = self.node.health._received
+            frame = FrameEmotions(self.stamp_ns, "cabin", (640, 480), "rt", states)
+            self._emotions.publish(EMOTIONS.to_message(frame))
+            self.graph.wait_until(lambda received=received: self.node.health._received > received)
+            self.stamp_ns += 100 * MS
 
+    def lose_a_passenger(self) -> EmotionAnomaly:
+        """A face for two seconds, then none: the START of its loss."""
+        known = {event.event_id for event in self.events}
+        self.show(20, FACE)
+        self.show(8)
+        return self.events.wait_for_one(lambda event: event.event_id not in known)
 
-def _level(statuses, level: bytes, word: str) -> DiagnosticStatus:
-    def fits(status: DiagnosticStatus) -> bool:
-        return status.level == level and word in status.message and "anomaly_monitor" in status.name
+    def phases(self) -> dict[int, list[int]]:
+        """By event, its phases without ONGOING."""
+        result: dict[int, list[int]] = {}
+        for event in self.events:
+            if event.phase != EmotionAnomaly.ONGOING:
+                result.setdefault(event.event_id, []).append(event.phase)
+        return result
 
-    found = statuses.wait_for_one(lambda array: any(fits(status) for status in array.status))
-    return next(status for status in found.status if fits(status))
-
-
-def test_an_event_is_on_diagnostics_outlives_new_settings_and_ends_with_a_reset(graph, watched):
-    node, anomalies, statuses, show = watched
-    show(mostly(Emotion.NEUTRAL), 30.0)
-    show(mostly(Emotion.FEAR), 4.0)
-    start = anomalies.wait_for_one(lambda event: event.phase == EmotionAnomaly.START)
-    assert start.track_id == 1
-    raised = statuses.wait_for_one(
-        lambda array: any("fear" in s.message and s.level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
-                          for s in array.status)
-    )  # fmt: skip
-    assert raised
-
-    value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=2.0)
-    request = SetParameters.Request(parameters=[Parameter(name="false_alarms_per_hour", value=value)])
-    assert graph.call(SetParameters, "/anomaly_monitor/set_parameters", request).results[0].successful
-    assert node._monitor.num_passengers == 1
-    assert node._monitor.config.false_alarms_per_hour == 2.0
-    assert not [event for event in anomalies if event.phase == EmotionAnomaly.END and event.event_id == start.event_id]
-
-    answer = graph.call(Trigger, "/anomaly_monitor/reset", Trigger.Request())
-    assert answer.success, answer.message
-    end = anomalies.wait_for_one(lambda e: e.phase == EmotionAnomaly.END and e.event_id == start.event_id)
-    assert "reset" in end.description
-    assert node._monitor.num_passengers == 0
-    _level(statuses, DiagnosticStatus.OK, "active")
+    def change(self, transition: int) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return self.graph.call(ChangeState, "/anomaly_monitor/change_state", request).success
 
 
-def test_states_that_are_not_valid_are_on_diagnostics_with_their_topic(watched):
-    _, _, statuses, show = watched
-    show(2.0 * mostly(Emotion.NEUTRAL), 0.5)
-    _level(statuses, DiagnosticStatus.WARN, "/emotions")
-    facts = ("invalid states", "5")
-    statuses.wait_for_one(lambda array: any(facts == (v.key, v.value) for s in array.status for v in s.values))
+START, END = EmotionAnomaly.START, EmotionAnomaly.END
 
 
-def test_a_monitor_that_is_not_active_says_so(graph):
-    node = graph.add(AnomalyMonitorNode, autostart=False)
-    assert node is not None
-    answer = graph.call(Trigger, "/anomaly_monitor/reset", Trigger.Request())
-    assert not answer.success
-    assert "not active" in answer.message
+def test_an_event_has_the_stamp_and_frame_of_its_cause(graph):
+    drive = Drive(graph)
+    start = drive.lose_a_passenger()
+    assert (start.kind, start.phase, start.track_id) == (EmotionAnomaly.PASSENGER_LOST, START, 1)
+    assert start.header.frame_id == "cabin"
+    # Last seen at 1.9 s, gone for 0.5 s.
+    assert (start.header.stamp.sec, start.header.stamp.nanosec) == (1002, 400 * MS)
+    assert (start.start.sec, start.start.nanosec) == (1001, 900 * MS)
+    drive.show(1, FACE)
+    end = drive.events.wait_for_one(lambda event: event.phase == END)
+    assert end.event_id == start.event_id
+
+
+def test_a_loop_ends_events_and_ids_go_on(graph):
+    drive = Drive(graph)
+    first = drive.lose_a_passenger()
+    drive.stamp_ns = START_NS  # the bag begins again
+    second = drive.lose_a_passenger()
+    assert second.event_id > first.event_id
+    assert drive.phases() == {first.event_id: [START, END], second.event_id: [START]}
+
+
+def test_deactivation_ends_events_and_new_settings_reuse_no_id(graph):
+    drive = Drive(graph)
+    first = drive.lose_a_passenger()
+    assert drive.change(Transition.TRANSITION_DEACTIVATE)
+    drive.events.wait_for_one(lambda event: event.phase == END)
+    assert drive.change(Transition.TRANSITION_CLEANUP)
+    assert drive.change(Transition.TRANSITION_CONFIGURE)
+    assert drive.change(Transition.TRANSITION_ACTIVATE)
+    graph.wait_until(lambda: drive._emotions.get_subscription_count())
+    drive.stamp_ns += 10**9
+    second = drive.lose_a_passenger()
+    assert second.event_id > first.event_id
+    assert drive.phases() == {first.event_id: [START, END], second.event_id: [START]}
+
+
+def test_who_comes_late_hears_of_open_events(graph, other_graph):
+    start = Drive(graph).lose_a_passenger()
+    late = other_graph.hear(EmotionAnomaly, "anomalies", LATCHED)
+    assert late.wait_for(lambda heard: heard[0] if heard else None).event_id == start.event_id
