@@ -116,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
                 process_one(job, engine, Board(1))
     else:
         _on_ray(args, jobs, pipeline_config, process_one)
-    outcomes.sort(key=lambda outcome: [job.name for job in jobs].index(outcome.name))
+    place = {job.name: index for index, job in enumerate(jobs)}
+    outcomes.sort(key=lambda outcome: place[outcome.name])
     return _summarise(outcomes, failures, args.out)
 
 
