@@ -21,7 +21,8 @@ MODES = {
     "processes": (["face_detector"], ["emotion_recognizer"], ["anomaly_monitor"]),
     "composed": (["cabin", "--no-overlay"],),
 }
-WARM_UP_FRAMES = 10
+#: The tracker takes up to a second to trust a doubtful face.
+WARM_UP_FRAMES = 45
 
 
 def main() -> int:

@@ -35,6 +35,8 @@ WAYS = {
     "efficientnet": "MTCNN + EfficientNet-B0",
 }
 ROUNDS = 4
+#: Also until the tracker trusts doubtful faces.
+WARM_UP_S = 1.5
 
 
 class Contender:
@@ -100,7 +102,7 @@ def compare(scene: Scene, pythons: dict[str, str], seconds: float) -> list[repor
             module: stack.enter_context(Contender(module, frames, python)) for module, python in pythons.items()
         }
         for contender in contenders.values():
-            contender.run(seconds / ROUNDS)  # warms up
+            contender.run(WARM_UP_S)
         for _ in range(ROUNDS):
             for module, contender in contenders.items():
                 answers[module].append(contender.run(seconds / ROUNDS))
