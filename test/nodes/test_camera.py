@@ -12,7 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from emotional_dan_ros.msg import FaceArray
 from rcl_interfaces.msg import Log
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -129,7 +129,7 @@ def test_an_unsupported_encoding_is_told_once_and_the_next_image_is_taken(graph)
     camera = Camera(graph, node)
     diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
     depth = Image(encoding="32FC1", height=4, width=4, step=16, data=bytes(64))
-    logs = graph.hear(Log, "/rosout", 100)
+    logs = graph.hear(Log, "/rosout", QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL))
     for index in range(3):
         depth.header.stamp = to_time(START_NS + index * MS)
         failed = node.health._errors
@@ -138,8 +138,9 @@ def test_an_unsupported_encoding_is_told_once_and_the_next_image_is_taken(graph)
     status = status_of(diagnostics, lambda s: s.level == DiagnosticStatus.ERROR)
     assert "32FC1" in status.message
     assert "bgr8" in status.message
-    assert len([line for line in logs if "32FC1" in line.msg]) == 1
+    logs.wait_for_one(lambda line: "32FC1" in line.msg)
     assert len(camera.show(at(START_NS + 500 * MS)).faces) == 2
+    assert len([line for line in logs if "32FC1" in line.msg]) == 1
     diagnostics.clear()
     assert status_of(diagnostics, lambda s: "32FC1" not in s.message)
 
@@ -241,7 +242,8 @@ def test_a_clock_that_loops_stops_nothing(graph):
     """`ros2 bag play --clock --loop`: /clock and the images' stamps go back together, again and again."""
     node = graph.add(FaceDetectorNode, use_sim_time=True, max_rate=10.0)
     camera = Camera(graph, node)
-    diagnostics, logs = graph.hear(DiagnosticArray, "/diagnostics"), graph.hear(Log, "/rosout", 100)
+    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
+    logs = graph.hear(Log, "/rosout", QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL))
     clock = graph.probe.create_publisher(Clock, "/clock", 10)
     graph.wait_until(lambda: clock.get_subscription_count())
     grey_wall = np.full((48, 64, 3), 128, np.uint8)
