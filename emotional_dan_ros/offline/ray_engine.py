@@ -34,6 +34,8 @@ DEFAULT_PIECE_FRAMES = 1500
 _PIECES_NAME = "pieces"
 _OBJECT_STORE_BYTES = 256 << 20
 _CONNECT_TIMEOUT_S = 10.0
+#: Ray gives the parts of a new cluster half a minute to find each other.
+_MAX_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -233,8 +235,22 @@ def _start(address: str | None, num_workers: int | None) -> Any:
         if address is not None and (place := re.fullmatch(r"(?:ray://)?([^/]+):(\d+)", address)):
             # Ray itself would try for minutes.
             socket.create_connection((place[1], int(place[2])), _CONNECT_TIMEOUT_S).close()
-        ray.init(**options)
+        _init(ray, options, 1 if address else _MAX_STARTS)
     except (Exception, SystemExit) as error:  # of many kinds
         reason = " ".join(str(error).split())
-        raise UserError(f"expected a Ray cluster at {address or 'this machine'}, got none: {reason}") from None
+        where = f"at {address}" if address else "on this machine"
+        hint = "; a cluster with tokens wants RAY_AUTH_MODE=token" if address else ""
+        raise UserError(f"expected a Ray cluster {where}, got none: {reason}{hint}") from None
     return ray
+
+
+def _init(ray: Any, options: dict[str, Any], max_starts: int) -> None:
+    """Start or join; a start that a busy machine was too slow for is tried again."""
+    for left in reversed(range(max_starts)):
+        try:
+            ray.init(**options)
+            return
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
