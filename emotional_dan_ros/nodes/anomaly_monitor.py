@@ -64,6 +64,7 @@ class AnomalyMonitorNode(PipelineNode):
     def end(self) -> None:
         if self._monitor is not None:
             self._publish(self._monitor.close("the monitor stops"))
+        self.clear("states")
 
     def tear_down(self) -> None:
         self._monitor = None
