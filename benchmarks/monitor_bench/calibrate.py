@@ -23,11 +23,11 @@ FEWEST_ALARMS = 6
 #: Thresholds at or below this are crossed all the time.
 LOWEST = 0.05
 #: Learning slows down near the thresholds, so they are found by going round a few times.
-ROUNDS = 3
+ROUNDS = 2
 #: Faces are divided into this many parts: what is learnt from the others is judged on each.
 FOLDS = 4
 #: Rates are taken this many standard errors (between folds) above their mean: other faces may be worse.
-CAUTION = 1.0
+CAUTION = 0.5
 
 Series = dict[str, NDArray[np.float32]]
 

@@ -125,7 +125,7 @@ class PassengerObserver:
 
     def strictness(self, rows: Rows) -> Floats:
         """Return (m,) how much stronger evidence must be: above 1 of passengers of whom little is known."""
-        result: Floats = self.baselines.strictness(rows) * self.looks.strictness(rows)
+        result: Floats = np.maximum(self.baselines.strictness(rows), self.looks.strictness(rows))
         return result
 
     def _of_each(self, watched: int) -> float:

@@ -25,7 +25,7 @@ class BaselineConfig:
     fast_s: float = 0.25
     prior_s: float = 15.0
     warmup_s: float = 6.0
-    warmup_factor: float = 1.3
+    warmup_factor: float = 1.2
     max_gap_s: float = 0.5
     learning_in_anomaly: float = 0.3
 
@@ -45,7 +45,7 @@ class LooksConfig:
     shortest_s: float = 0.5
     longest_s: float = 10.0
     new_looks: float = 2.0
-    unsure_factor: float = 1.5
+    unsure_factor: float = 1.4
 
 
 @dataclass(frozen=True, slots=True)
