@@ -173,7 +173,10 @@ class VideoReel:
                     capture.release()
                     capture = self._count_to(number)
                 ok, image = capture.retrieve()
-                yield (np.asarray(image, np.uint8), DEFAULT_FRAME_ID) if ok else f"{self._source.path}: frame {number}"
+                if ok:
+                    yield np.asarray(image, np.uint8), DEFAULT_FRAME_ID
+                else:
+                    yield f"{self._source.path}: frame {number} does not decode"
         finally:
             if capture is not None:
                 capture.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from emotional_dan_ros.core.labels import Emotion
 from emotional_dan_ros.offline.atomic import whole_or_nothing
 from emotional_dan_ros.offline.history import AnomalySpan, History, PassengerHistory
 
+#: Matplotlib draws one figure at a time.
+_LOCK = threading.Lock()
 MAX_PASSENGERS = 12
 MAX_POINTS = 3000
 #: A passenger unseen for longer than this many usual steps leaves a gap in the lines.
@@ -38,9 +41,8 @@ def write_timeline(path: Path, history: History, title: str) -> None:
     Time is in seconds from the first frame. At most MAX_PASSENGERS are drawn, those seen the longest; the title
     says how many were left out.
     """
-    figure = _figure(history, title)
-    with whole_or_nothing(path) as unfinished:
-        figure.savefig(unfinished, format="png", dpi=110)
+    with _LOCK, whole_or_nothing(path) as unfinished:
+        _figure(history, title).savefig(unfinished, format="png", dpi=110)
 
 
 def _figure(history: History, title: str) -> Figure:
