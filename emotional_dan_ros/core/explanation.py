@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotional_dan_ros.core.heat_maps import paint_map as paint_map
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.types import CROP_SIZE_PX, FaceMap, FrameEmotions, FrameFaces, FrameMaps
 from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, GradCam, Method
