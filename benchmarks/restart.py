@@ -27,6 +27,7 @@ import rclpy
 from emotional_dan_ros.msg import EmotionAnomaly, EmotionStateArray, FaceArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 LATCHED = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -114,7 +115,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3, help="how often each node is killed")
     parser.add_argument("--out", type=Path, help="JSON file for the numbers")
     args = parser.parse_args()
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # an interrupt must reach the cleaning up below
     witness = Witness()
     running = {name: start(name) for name in RESULTS}
     running["video_source"] = start(*SOURCE)
