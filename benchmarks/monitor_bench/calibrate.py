@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,8 +25,6 @@ LOWEST = 0.05
 ROUNDS = 2
 #: Faces are divided into this many parts: what is learnt from the others is judged on each.
 FOLDS = 4
-#: Rates are taken this many standard errors (between folds) above their mean: other faces may be worse.
-CAUTION = 0.5
 
 Series = dict[str, NDArray[np.float32]]
 
@@ -131,8 +128,7 @@ def _curve(
         for _ in range(20):
             middle = (low + high) / 2.0
             counted = [_count(values >= middle, apart) / fold_hours for values in folds]
-            error = float(np.std(counted, ddof=1)) / math.sqrt(len(counted))
-            if float(np.mean(counted)) + CAUTION * error > rate:
+            if float(np.mean(counted)) > rate:
                 low = middle
             else:
                 high = middle

@@ -29,7 +29,7 @@ from emotional_dan_ros.core.labels import NUM_EMOTIONS
 CALIBRATION_FILE = Path(__file__).resolve().parents[2] / "weights" / "monitor_calibration.json"
 
 #: How one passenger's false alarms are divided between the kinds that are switched on.
-SHARES: Mapping[str, float] = {"sudden_change": 0.6, "startle": 0.2, "sustained_negative": 0.2}
+SHARES: Mapping[str, float] = {"sudden_change": 0.8, "startle": 0.1, "sustained_negative": 0.1}
 
 #: The duration that sets each kind's pace: a kind run twice as slowly raises half as many alarms.
 PACE: Mapping[str, str] = {

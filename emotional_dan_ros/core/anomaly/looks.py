@@ -32,8 +32,8 @@ RAREST = 0.003
 FEWEST_VISITS = 2.0
 #: Bound of the log-odds that looks recur, so that a passenger can still change.
 MOST_SURE = 5.0
-#: Log-odds at first sight.
-AT_FIRST_SIGHT = 0.0
+#: Log-odds at first sight: most passengers are one person.
+AT_FIRST_SIGHT = 2.0
 #: How often what is seen is held to be unexpected, when judging whether looks recur: such looks prove nothing.
 UNEXPECTED_SHARE = 0.1
 

@@ -25,7 +25,7 @@ class BaselineConfig:
     fast_s: float = 0.25
     prior_s: float = 15.0
     warmup_s: float = 6.0
-    warmup_factor: float = 1.2
+    warmup_factor: float = 1.05
     max_gap_s: float = 0.5
     learning_in_anomaly: float = 0.3
 
