@@ -146,8 +146,7 @@ def test_sad_then_joy(play: Callable[[str | Path], Run], media_dir: Path) -> Non
     assert end_s == pytest.approx(19.64, abs=0.1)
     negative = [DEFAULT_VALENCE_OF[top] is Valence.NEGATIVE for top in run.tops(0.0, 8.0)]
     assert len(negative) >= 0.8 * 8.0 * 23.976
-    # On about a fifth of these frames something else is a little likelier; on which is a matter of fractions of px.
-    assert _share(negative) >= 0.7
+    assert _share(negative) >= 0.8
     joy = [top is Emotion.HAPPINESS for top in run.tops(end_s - 8.0, end_s)]
     assert len(joy) >= 0.8 * 8.0 * 23.976
     assert _share(joy) >= 0.9
