@@ -13,7 +13,7 @@ from monitor_bench.scoring import Alarm, Score, run_monitor, score
 from monitor_bench.streams import FaceOutputs, Streams, join, make_streams, true_labels
 
 #: Settings of ``false_alarms_per_hour`` that are run.
-ASKED_PER_HOUR = (0.02, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+ASKED_PER_HOUR = (0.02, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
 #: Methods are compared where they raise at most this many false alarms an hour.
 ALLOWED_PER_HOUR = 1.0
 RIDE_S = 900.0
