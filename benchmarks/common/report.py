@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from common.ceilings import measure_ceilings
 from common.machine import describe_machine, use_threads
@@ -50,7 +51,7 @@ def options(doc: str | None, seconds: float = 3.0) -> argparse.ArgumentParser:
     return parser
 
 
-def begin(args: argparse.Namespace) -> dict[str, object]:
+def begin(args: argparse.Namespace) -> dict[str, Any]:
     """Set threads and measure the ceilings; returns the head of the report."""
     use_threads(args.threads)
     machine, ceilings = describe_machine(args.threads), measure_ceilings()
