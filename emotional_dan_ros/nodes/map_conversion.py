@@ -10,7 +10,7 @@ from emotional_dan_ros.core.types import FaceMap, FrameMaps
 from emotional_dan_ros.msg import EmotionMap as EmotionMapMsg
 from emotional_dan_ros.msg import EmotionMapArray as EmotionMapArrayMsg
 from emotional_dan_ros.nodes.image_conversion import to_array, to_image, to_ns
-from emotional_dan_ros.nodes.message_conversion import header_of
+from emotional_dan_ros.nodes.message_conversion import affine_of, header_of
 
 
 def maps_to_msg(frame: FrameMaps) -> EmotionMapArrayMsg:
@@ -51,9 +51,6 @@ def _map_to_msg(face: FaceMap, frame: FrameMaps) -> EmotionMapMsg:
 
 def _map_from_msg(message: EmotionMapMsg) -> FaceMap:
     heat = to_array(message.map)
-    affine = np.asarray(message.map_from_source, dtype=np.float32).reshape(2, 3)
-    if not np.isfinite(affine).all() or not np.linalg.det(affine[:, :2]):
-        raise UserError(f"expected an affine that can be inverted in EmotionMap, got {affine.tolist()}")
     if heat.ndim != 2 or message.emotion not in tuple(Emotion):
         raise UserError(
             f"expected a mono8 map of an emotion from 0 to {max(Emotion)}, got {message.map.encoding} of "
@@ -62,6 +59,6 @@ def _map_from_msg(message: EmotionMapMsg) -> FaceMap:
     return FaceMap(
         track_id=message.track_id,
         emotion=Emotion(message.emotion),
-        map_from_source=affine,
+        map_from_source=affine_of(message.map_from_source, "EmotionMap.map_from_source"),
         heat=heat,
     )

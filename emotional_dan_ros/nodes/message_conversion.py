@@ -184,18 +184,27 @@ def _face_to_msg(face: Face, frame: FrameFaces) -> FaceMsg:
     )
 
 
+def affine_of(numbers: NDArray[np.float32] | array, field: str) -> NDArray[np.float32]:
+    """An affine float32 (2, 3) of a message's six numbers, row by row.
+
+    Raises:
+        UserError: it cannot be inverted; ``field`` says where it came from.
+    """
+    affine = _floats(numbers, (2, 3))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < _SMALLEST_DETERMINANT:
+        raise UserError(
+            f"expected an affine that can be inverted in {field}, got {affine.tolist()}; look who else publishes this"
+        )
+    return affine
+
+
 def _face_from_msg(message: FaceMsg) -> Face:
     if (message.crop.encoding, message.crop.width, message.crop.height) != ("mono8", CROP_SIZE_PX, CROP_SIZE_PX):
         raise UserError(
             f"expected mono8 crops of {CROP_SIZE_PX}x{CROP_SIZE_PX} in Face.crop, got {message.crop.encoding!r} of "
             f"{message.crop.width}x{message.crop.height}; run face_detector and emotion_recognizer of the same version"
         )
-    affine = _floats(message.crop_from_source, (2, 3))
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < _SMALLEST_DETERMINANT:
-        raise UserError(
-            f"expected an affine that can be inverted in Face.crop_from_source, got {affine.tolist()}; look who else "
-            "publishes faces"
-        )
+    affine = affine_of(message.crop_from_source, "Face.crop_from_source")
     return Face(
         track_id=message.track_id,
         score=message.score,

@@ -44,11 +44,13 @@ def test_there_and_back():
     np.testing.assert_array_equal(face.heat, HEAT, strict=True)
 
 
-@pytest.mark.parametrize(("field", "value"), [("emotion", 7), ("encoding", "bgr8")])
+@pytest.mark.parametrize(("field", "value"), [("emotion", 7), ("encoding", "bgr8"), ("affine", 1e-20)])
 def test_what_is_no_map_is_told_in_one_line(field, value):
     message = maps_to_msg(FRAME)
     if field == "emotion":
         message.maps[0].emotion = value
+    elif field == "affine":  # can be inverted on paper, and would cover the whole image
+        message.maps[0].map_from_source = np.array([value, 0, 0, 0, value, 0], np.float32)
     else:
         message.maps[0].map.encoding = value
     with pytest.raises(UserError) as caught:
