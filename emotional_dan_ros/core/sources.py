@@ -7,31 +7,24 @@ nothing here waits, so the caller decides whether to keep that rate.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
-
-# FFmpeg inside OpenCV prints pages about a broken file; our one line says what the user needs.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotional_dan_ros.core.capture import FileStamps, file_ns, open_capture, rate_of
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.core.images import as_bgr
 
 SAMPLE = "sample"
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 DEFAULT_FOLDER_RATE_HZ = 10.0
-#: Assumed where a video or camera does not say; 25 is PAL's.
-DEFAULT_VIDEO_RATE_HZ = 25.0
-
-_SILENT = 0  # cv::utils::logging::LOG_LEVEL_SILENT
 
 Frame = tuple[int, NDArray[np.uint8]]
 
@@ -68,39 +61,12 @@ class ImageSource(AbstractContextManager["ImageSource"], ABC):
         self.close()
 
 
-class FileStamps:
-    """From the stamps in a video file to stamps that start at 0 and grow.
-
-    Args:
-        rate_hz: of the video.
-    """
-
-    def __init__(self, rate_hz: float) -> None:
-        self._period_ns = round(1e9 / rate_hz)
-        self._first_ns: int | None = None
-        self._previous_ns = -self._period_ns
-
-    def next(self, file_ns: int) -> int:
-        """Stamp of the next frame, whose stamp in the file is given."""
-        self._first_ns = file_ns if self._first_ns is None else self._first_ns
-        stamp_ns = file_ns - self._first_ns
-        if stamp_ns <= self._previous_ns:  # some containers repeat or lose stamps
-            stamp_ns = self._previous_ns + self._period_ns
-        self._previous_ns = stamp_ns
-        return stamp_ns
-
-
-def file_ns(capture: cv2.VideoCapture) -> int:
-    """Stamp in the file of the frame that was grabbed last."""
-    return round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
-
-
 class VideoSource(ImageSource):
     """A video file, with the stamps that stand in the file."""
 
     def __init__(self, path: Path, capture: cv2.VideoCapture) -> None:
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        super().__init__(str(path), _rate_of(capture), count if count > 0 else None)
+        super().__init__(str(path), rate_of(capture), count if count > 0 else None)
         self.path = path
         self._capture: cv2.VideoCapture | None = capture
 
@@ -135,7 +101,7 @@ class VideoSource(ImageSource):
                 if not ok:
                     break
                 delivered += 1
-                yield stamps.next(file_ns(capture)), _as_bgr8(image)
+                yield stamps.next(file_ns(capture)), as_bgr(image)
         finally:
             capture.release()
         self.skipped += self.shortfall(delivered)
@@ -184,14 +150,14 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{path}: not a picture OpenCV can decode")
-    return _as_bgr8(image)
+    return as_bgr(image)
 
 
 class CameraSource(ImageSource):
     """A camera or stream; stamps are taken from ``clock`` when a frame arrives."""
 
     def __init__(self, name: str, capture: cv2.VideoCapture, clock: Callable[[], int]) -> None:
-        super().__init__(name, _rate_of(capture), None, is_live=True)
+        super().__init__(name, rate_of(capture), None, is_live=True)
         self._capture = capture
         self._clock = clock
 
@@ -205,7 +171,7 @@ class CameraSource(ImageSource):
             if previous_ns is not None and stamp_ns <= previous_ns:
                 stamp_ns = previous_ns + 1
             previous_ns = stamp_ns
-            yield stamp_ns, _as_bgr8(image)
+            yield stamp_ns, as_bgr(image)
 
     def close(self) -> None:
         self._capture.release()
@@ -315,28 +281,6 @@ def _open_camera(text: str, clock: Callable[[], int]) -> CameraSource:
     if not capture.isOpened():
         raise UserError(f"expected a camera or stream at {text}, got nothing that opens; check index, cable and rights")
     return CameraSource(f"camera {text}", capture, clock)
-
-
-def open_capture(spec: str | int, backend: int = cv2.CAP_FFMPEG) -> cv2.VideoCapture:
-    """Open without OpenCV's own warnings: the caller says what the user needs in one line."""
-    # OpenCV 4.6 has these functions at its top, newer ones in a module of their own.
-    control: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2
-    level = control.getLogLevel()
-    control.setLogLevel(_SILENT)
-    try:
-        return cv2.VideoCapture(spec, backend)
-    finally:
-        control.setLogLevel(level)
-
-
-def _rate_of(capture: cv2.VideoCapture) -> float:
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    return float(rate) if 0 < rate < 1000 else DEFAULT_VIDEO_RATE_HZ
-
-
-def _as_bgr8(image: object) -> NDArray[np.uint8]:
-    array = np.asarray(image, dtype=np.uint8)
-    return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR).astype(np.uint8) if array.ndim == 2 else array
 
 
 def _natural_key(path: Path) -> list[tuple[int, str]]:

@@ -11,17 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emotional_dan_ros.core.capture import FileStamps, file_ns, open_capture
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.sample import NUM_FRAMES, sample_frame
 from emotional_dan_ros.core.sources import (
-    FileStamps,
     ImageFilesSource,
     ImageSource,
     SampleSource,
     ShiftedSource,
     VideoSource,
-    file_ns,
-    open_capture,
     read_picture,
 )
 from emotional_dan_ros.offline.bag_source import BagSource, RawMessage
