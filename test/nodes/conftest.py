@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import signal
@@ -61,6 +60,11 @@ class Heard(list):
         assert result, f"waited {timeout_s:g} s in vain, heard {len(self)} messages, the last: {str(self[-1:])[:2000]}"
         return result
 
+    def is_there(self, timeout_s: float) -> bool:
+        """Wait for a message; whether one came."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self) > 0, timeout_s)
+
     def wait_for_one(self, condition: Callable[[Any], bool], timeout_s: float = TIMEOUT_S) -> Any:
         """Wait for a message that fulfils a condition and return it."""
         return self.wait_for(lambda heard: next((m for m in heard if condition(m)), None), timeout_s)
@@ -79,14 +83,15 @@ class Graph:
         self.probe = rclpy.create_node("probe", context=self.context)
         self.executor.add_node(self.probe)
         self.nodes: list[Any] = []
+        self._clients: dict[str, Any] = {}
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self) -> None:
-        from rclpy.executors import ExternalShutdownException
-
-        with contextlib.suppress(ExternalShutdownException):
-            self.executor.spin()
+        # Not `executor.spin()`: an executor that is shut down while it waits may trip over what is gone.
+        while not self._closing.is_set():
+            self.executor.spin_once(timeout_sec=0.1)
 
     def add(self, node_class: type, *cli: str, **parameters: Any) -> Any:
         """Start a node in this process; `cli` are ROS arguments."""
@@ -119,19 +124,29 @@ class Graph:
 
     def call(self, service_type: type, name: str, request: Any, timeout_s: float = TIMEOUT_S) -> Any:
         """Call a service and return its response."""
-        client = self.probe.create_client(service_type, name)
-        assert client.wait_for_service(timeout_s), name
+        client = self._client(service_type, name, timeout_s)
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         assert done.wait(timeout_s), f"{name} did not answer"
-        self.probe.destroy_client(client)
         return future.result()
+
+    def _client(self, service_type: type, name: str, timeout_s: float) -> Any:
+        """One client per service: of hundreds that come and go on a busy machine, one may never see its service."""
+        end_s = time.monotonic() + timeout_s
+        client = self._clients.get(name) or self.probe.create_client(service_type, name)
+        while not client.wait_for_service(timeout_s / 6):
+            assert time.monotonic() < end_s, f"there is no {name}"
+            self.probe.destroy_client(client)
+            client = self.probe.create_client(service_type, name)
+        self._clients[name] = client
+        return client
 
     def close(self) -> None:
         """Shut everything down."""
+        self._closing.set()
+        self._thread.join(TIMEOUT_S)
         self.executor.shutdown(timeout_sec=10.0)
-        self._thread.join(10.0)
         for node in self.nodes:
             if node.state_label != "finalized":
                 node.trigger_shutdown()
