@@ -91,7 +91,7 @@ class TrainConfig:
         validation: npz (usage 1) or other source to choose on; measured after every epoch.
         prior_shift: how far the class prior moves from that of the drawn training faces (0) to that of the
             validation faces (1) when training has ended.
-        init: weights to start from; empty for a fresh network.
+        init: weights to start from, also of another image size; empty for a fresh network.
         teacher: weights whose answers become part of the targets (distillation); empty for none.
         teacher_share: weight of the teacher's answer against the source's own target, 0 .. 1.
     """

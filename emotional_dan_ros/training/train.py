@@ -24,6 +24,7 @@ from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
 from emotional_dan_ros.training.distillation import with_teacher
 from emotional_dan_ros.training.distributed import ALONE, Group, join_group, leave_group
+from emotional_dan_ros.training.resizing import can_resize, resized_state
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
 from emotional_dan_ros.training.trainer import Trainer
 
@@ -69,10 +70,14 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     trainer = Trainer(config, faces, validation, device, group)
     if config.init:
         model, info = load_weights(config.init)
-        if info.model != config.model:
-            raise UserError(f"init: {config.init} has another model configuration than this run")
-        trainer.model.load_state_dict(model.state_dict())
-        trainer.average.model.load_state_dict(model.state_dict())
+        if not can_resize(info.model, config.model):
+            raise UserError(
+                f"init: {config.init} has another model configuration than this run; image_size, heatmap_half_px, "
+                "dropout and bn_momentum may differ, nothing else"
+            )
+        state = resized_state(model, config.model.image_size)
+        trainer.model.load_state_dict(state)
+        trainer.average.model.load_state_dict(state)
     if trainer.resume():
         _log.info("going on from step %d of %d (%s)", trainer.step, trainer.total_steps, trainer.checkpoint_path)
     provenance = describe_run(config)
