@@ -38,17 +38,19 @@ def test_help_loads_no_library() -> None:
     assert not loaded & {"cv2", "numpy", "rclpy", "torch", *_NOT_OF_THE_GRAPH}
 
 
-@pytest.mark.parametrize("node", ["anomaly_monitor", "overlay", "video_source", "standards_bridge"])
-def test_nodes_without_a_network_do_without_pytorch(node: str) -> None:
+@pytest.mark.parametrize(
+    "node",
+    ["anomaly_monitor", "overlay", "video_source", "standards_bridge", "face_detector", "emotion_recognizer", "cabin"],
+)
+def test_nodes_join_the_graph_before_pytorch_is_loaded(node: str) -> None:
     pytest.importorskip("rclpy")
     loaded = _loaded_by(f"import emotional_dan_ros.nodes.{node}")
     assert f"emotional_dan_ros.nodes.{node}" in loaded
     assert not loaded & {"torch", *_NOT_OF_THE_GRAPH}
 
 
-@pytest.mark.parametrize("node", ["face_detector", "emotion_recognizer", "cabin"])
-def test_nodes_load_nothing_that_the_graph_does_not_use(node: str) -> None:
-    pytest.importorskip("rclpy")
-    loaded = _loaded_by(f"import emotional_dan_ros.nodes.{node}")
+@pytest.mark.parametrize("module", ["detector", "recognizer", "explanation"])
+def test_what_they_configure_loads_nothing_that_the_graph_does_not_use(module: str) -> None:
+    loaded = _loaded_by(f"import emotional_dan_ros.core.{module}")
     assert "torch" in loaded
     assert not loaded & set(_NOT_OF_THE_GRAPH)

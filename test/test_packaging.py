@@ -117,7 +117,7 @@ def test_ros_wheels_are_pinned_once() -> None:
     ("file", "segment", "message"),
     [("fastdds.xml", 32 * 1024 * 1024, 8 * 1024 * 1024), ("fastdds_small_shm.xml", 8 * 1024 * 1024, 7 * 1024 * 1024)],
 )
-def test_fast_dds_profiles_hold_camera_images(file: str, segment: int, message: int) -> None:
+def test_fast_dds_profiles_hold_camera_images_and_find_each_other_soon(file: str, segment: int, message: int) -> None:
     profile = ET.parse(ROOT / "config" / file).getroot()
     name = {"dds": "http://www.eprosima.com"}
     (shared_memory,) = (
@@ -128,6 +128,8 @@ def test_fast_dds_profiles_hold_camera_images(file: str, segment: int, message: 
     assert shared_memory.findtext("dds:segment_size", namespaces=name) == str(segment)
     assert shared_memory.findtext("dds:maxMessageSize", namespaces=name) == str(message)
     assert 1920 * 1080 * 3 < message < segment
+    assert shared_memory.findtext("dds:healthy_check_timeout_ms", namespaces=name) == "100"
+    assert profile.findtext(".//dds:leaseAnnouncement/dds:nanosec", namespaces=name) == "500000000"
     used = [e.text for e in profile.findall(".//dds:userTransports/dds:transport_id", name)]
     assert shared_memory.findtext("dds:transport_id", namespaces=name) in used
 

@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from emotional_dan_ros.core.errors import UserError
 
-#: Side of the window that the first network judges, and the step between two windows, px.
-PROPOSAL_WINDOW_PX = 12
+#: Step between two windows that the first network judges, px.
 PROPOSAL_STRIDE_PX = 2
 #: Sides of the crops that the second and the third network judge, px.
 REFINE_CROP_PX = 24

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emotional_dan_ros.core.explanation import CropExplainer
 from emotional_dan_ros.core.labels import parse_valence_map
-from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.core.types import FrameFaces, FrameMaps
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.inputs import WatchedInput
@@ -15,6 +13,10 @@ from emotional_dan_ros.nodes.parameters import Values
 from emotional_dan_ros.nodes.ports import OutputPort
 from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.topics import EMOTION_MAPS, EMOTIONS, FACES
+
+if TYPE_CHECKING:
+    from emotional_dan_ros.core.explanation import CropExplainer
+    from emotional_dan_ros.core.recognizer import EmotionRecognizer
 
 #: Faces in a frame for which the first real frame must not pay.
 _WARM_UP_BATCHES = (1, 2, 4, 8)
@@ -30,6 +32,9 @@ class EmotionRecognizerNode(PipelineNode):
         super().__init__("emotion_recognizer", **kwargs)
 
     def set_up(self) -> None:
+        # Here for the reason that the face detector gives.
+        from emotional_dan_ros.core.recognizer import EmotionRecognizer
+
         self._recognizer = EmotionRecognizer.load(
             weights=self.parameters["weights"],
             device=self.parameters["device"],
@@ -44,6 +49,8 @@ class EmotionRecognizerNode(PipelineNode):
         self.health.set_fact("model", self._recognizer.model_name)
         self._emotions = self.open_output(EMOTIONS)
         if self.parameters["emotion_maps"]:
+            from emotional_dan_ros.core.explanation import CropExplainer
+
             self._explainer = CropExplainer(self._recognizer)
             self._maps = self.open_output(EMOTION_MAPS)
 

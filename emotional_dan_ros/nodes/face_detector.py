@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.core.perception import FacePipeline
 from emotional_dan_ros.core.tracking import FaceTracker, TrackerConfig
 from emotional_dan_ros.nodes.base import PipelineNode
@@ -16,6 +16,9 @@ from emotional_dan_ros.nodes.parameters import Values
 from emotional_dan_ros.nodes.run import leave, run
 from emotional_dan_ros.nodes.threads import set_num_threads
 from emotional_dan_ros.nodes.topics import FACES
+
+if TYPE_CHECKING:
+    from emotional_dan_ros.core.detector import FaceDetector
 
 C = TypeVar("C", DetectorConfig, TrackerConfig)
 
@@ -31,6 +34,10 @@ class FaceDetectorNode(PipelineNode):
         super().__init__("face_detector", **kwargs)
 
     def set_up(self) -> None:
+        # PyTorch takes more than a second to load. Meanwhile the graph learns of this node: it could not hear it
+        # before that anyway, and a node that is started again is back the earlier.
+        from emotional_dan_ros.core.detector import FaceDetector
+
         set_num_threads(self.parameters["num_threads"])
         values = self.parameters.values
         self._detector = FaceDetector(_config(DetectorConfig, "detector.", values), self.parameters["device"])

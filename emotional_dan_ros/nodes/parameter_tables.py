@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from emotional_dan_ros.core.anomaly.config import MonitorConfig
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.labels import DEFAULT_VALENCE_OF, EMOTION_NAMES, VALENCE_NAMES
 from emotional_dan_ros.core.tracking import TrackerConfig
@@ -124,55 +124,50 @@ VIDEO_SOURCE: tuple[Param, ...] = (
 )
 
 
-def _face_detector() -> tuple[Param, ...]:
-    # Imports PyTorch, which the processes of the other nodes need not load.
-    from emotional_dan_ros.core.detector import DetectorConfig
-
-    return (
-        *_COMMON,
-        *_IMAGE_INPUT,
-        _device("the detector"),
-        _num_threads(),
-        Param(
-            "max_rate",
-            0.0,
-            "Most images worked on per second of camera time; 0 takes as many as there are.",
-            unit="Hz",
-            minimum=0.0,
-            maximum=1000.0,
-        ),
-        Param(
-            "detection_interval",
-            DEFAULT_DETECTION_INTERVAL,
-            "From one search of the whole image to the next; between them known faces are followed, which costs a few "
-            "percent of a search. 1 searches every image. A face that is lost is searched for at once, but one that "
-            "comes into the picture is found so many images later at worst (and never more than half a second).",
-            unit="images",
-            minimum=1,
-            maximum=1000,
-            change=Change.CONFIGURE,
-        ),
-        Param(
-            "rotation",
-            0,
-            "How far the camera's picture must be turned clockwise to be upright: 0, 90, 180 or 270. Results stay in "
-            "pixels of the image as published.",
-            unit="degrees",
-            choices=(0, 90, 180, 270),
-        ),
-        Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
-        *params_of(
-            DetectorConfig,
-            "detector.",
-            min_face_px=(12, 10_000),
-            max_search_edge_px=(12, 10_000),
-            scale_step=(0.1, 0.95),
-            thresholds=(0.0, 1.0),
-            max_proposals=(1, 100_000),
-        ),
-        *params_of(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
-    )
-
+FACE_DETECTOR: tuple[Param, ...] = (
+    *_COMMON,
+    *_IMAGE_INPUT,
+    _device("the detector"),
+    _num_threads(),
+    Param(
+        "max_rate",
+        0.0,
+        "Most images worked on per second of camera time; 0 takes as many as there are.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    Param(
+        "detection_interval",
+        DEFAULT_DETECTION_INTERVAL,
+        "From one search of the whole image to the next; between them known faces are followed, which costs a few "
+        "percent of a search. 1 searches every image. A face that is lost is searched for at once, but one that "
+        "comes into the picture is found so many images later at worst (and never more than half a second).",
+        unit="images",
+        minimum=1,
+        maximum=1000,
+        change=Change.CONFIGURE,
+    ),
+    Param(
+        "rotation",
+        0,
+        "How far the camera's picture must be turned clockwise to be upright: 0, 90, 180 or 270. Results stay in "
+        "pixels of the image as published.",
+        unit="degrees",
+        choices=(0, 90, 180, 270),
+    ),
+    Param("mirrored", False, "The camera's picture is mirrored left to right (judged once it is upright)."),
+    *params_of(
+        DetectorConfig,
+        "detector.",
+        min_face_px=(12, 10_000),
+        max_search_edge_px=(12, 10_000),
+        scale_step=(0.1, 0.95),
+        thresholds=(0.0, 1.0),
+        max_proposals=(1, 100_000),
+    ),
+    *params_of(TrackerConfig, "tracker.", instant_score=(0, 1), start_score=(0, 1), max_size_ratio=(1.0, None)),
+)
 
 EMOTION_RECOGNIZER: tuple[Param, ...] = (
     *_COMMON,
@@ -218,7 +213,13 @@ EMOTION_RECOGNIZER: tuple[Param, ...] = (
     ),
 )
 
-ANOMALY_MONITOR: tuple[Param, ...] = (*_COMMON, *params_of(MonitorConfig, max_passengers=(1, 10_000)))
+
+def _anomaly_monitor() -> tuple[Param, ...]:
+    # Loads the monitor, which the processes of the other nodes do without.
+    from emotional_dan_ros.core.anomaly.config import MonitorConfig
+
+    return (*_COMMON, *params_of(MonitorConfig, max_passengers=(1, 10_000)))
+
 
 OVERLAY: tuple[Param, ...] = (
     *_COMMON,
@@ -266,9 +267,9 @@ STANDARDS_BRIDGE: tuple[Param, ...] = (
 
 _TABLES: dict[str, Callable[[], tuple[Param, ...]]] = {
     "video_source": lambda: VIDEO_SOURCE,
-    "face_detector": _face_detector,
+    "face_detector": lambda: FACE_DETECTOR,
     "emotion_recognizer": lambda: EMOTION_RECOGNIZER,
-    "anomaly_monitor": lambda: ANOMALY_MONITOR,
+    "anomaly_monitor": _anomaly_monitor,
     "overlay": lambda: OVERLAY,
     "standards_bridge": lambda: STANDARDS_BRIDGE,
 }

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.detector import FaceDetector
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.core.keyframes import DEFAULT_DETECTION_INTERVAL
 from emotional_dan_ros.core.perception import FaceFinder
 from emotional_dan_ros.core.recognizer import EmotionRecognizer

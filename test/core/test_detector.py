@@ -11,7 +11,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from emotional_dan_ros.core.boxes import overlaps
-from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.detector import FaceDetector
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.tracking import TrackerConfig
 from emotional_dan_ros.core.types import Detection

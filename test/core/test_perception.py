@@ -11,7 +11,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emotional_dan_ros.core.alignment import TEMPLATE_PX
-from emotional_dan_ros.core.detector import DetectorConfig, FaceDetector
+from emotional_dan_ros.core.detector import FaceDetector
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.perception import FaceFinder, FacePipeline, identify, passenger_ids
 from emotional_dan_ros.core.tracking import FaceTracker

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="no ROS 2 here: run in the environment of `m
 pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built: run `make test`")
 
 from emotional_dan_ros.core.anomaly import MonitorConfig
-from emotional_dan_ros.core.detector import DetectorConfig
+from emotional_dan_ros.core.detector_config import DetectorConfig
 from emotional_dan_ros.nodes import parameter_files
 from emotional_dan_ros.nodes.config_parameters import described_attributes
 from emotional_dan_ros.nodes.parameter_tables import NODES, table
