@@ -20,6 +20,8 @@ def assign(cost: NDArray[np.floating]) -> list[tuple[int, int]]:
     matrix = np.asarray(cost, dtype=np.float64)
     if matrix.size == 0:
         return []
+    if matrix.size == 1:  # one passenger is the usual case
+        return [(0, 0)]
     if matrix.shape[0] > matrix.shape[1]:
         return sorted((row, column) for column, row in assign(matrix.T))
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from emotional_dan_ros.core import mtcnn
 from emotional_dan_ros.core.boxes import box_sides, non_maximum_suppression, shift_by_offsets, to_squares
 from emotional_dan_ros.core.detector_config import PROPOSAL_WINDOW_PX, DetectorConfig
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.frame_views import DeviceViews, FrameViews, HostViews
+from emotional_dan_ros.core.single_threads import SingleThreads
 from emotional_dan_ros.core.types import Detection
 
 #: Overlap above which the weaker of two boxes goes: among the proposals of one scale, among those of
 #: all scales and of the second network, and among the final faces (there over the smaller box).
 _OVERLAP_IN_SCALE, _OVERLAP_OF_PROPOSALS, _OVERLAP_OF_FACES = 0.5, 0.7, 0.7
+
+#: So many crops are worth another thread.
+_CROPS_TO_SHARE_OUT = 16
+
+_Arrays = tuple[NDArray[np.float32], ...]
 
 
 class FaceDetector:
@@ -40,6 +48,7 @@ class FaceDetector:
         on_device = self.device.type != "cpu" if resample_on_device is None else resample_on_device
         self._views: type[HostViews | DeviceViews] = DeviceViews if on_device else HostViews
         self._nets = mtcnn.load_nets(self.device)
+        self._threads = SingleThreads(torch.get_num_threads()) if self.device.type == "cpu" else None
 
     def open(self, image: NDArray[np.uint8]) -> FrameViews:
         """Take an image that `detect` and `verify` both have to look at: it is uploaded and shrunken only once.
@@ -78,7 +87,6 @@ class FaceDetector:
         boxes = self._refine(views, boxes)
         return self._finish(views, boxes)
 
-    @torch.inference_mode()
     def verify(
         self, image: NDArray[np.uint8] | FrameViews, boxes_xyxy: NDArray[np.float32]
     ) -> tuple[Detection | None, ...]:
@@ -98,31 +106,32 @@ class FaceDetector:
             UserError: as for `detect`.
         """
         views = image if isinstance(image, FrameViews) else self.open(image)
+        if self._threads is not None:
+            return self._threads.run(lambda: self._verify(views, boxes_xyxy))
+        with torch.inference_mode():
+            return self._verify(views, boxes_xyxy)
+
+    def _verify(self, views: FrameViews, boxes_xyxy: NDArray[np.float32]) -> tuple[Detection | None, ...]:
         result: list[Detection | None] = [None] * len(boxes_xyxy)
         boxes, crops, refined = views.crops(to_squares(boxes_xyxy), mtcnn.REFINE_CROP_PX)
         if len(boxes) == 0:
             return tuple(result)
-        _, offsets = (t.cpu().numpy() for t in self._nets.refine(crops))
+        _, offsets = _in_numpy(self._nets.refine(crops))
         squares = to_squares(shift_by_offsets(boxes, offsets))
         boxes, crops, judged = views.crops(squares, mtcnn.OUTPUT_CROP_PX)
         if len(boxes) == 0:
             return tuple(result)
-        for index, face in zip(refined[judged], self._judge(boxes, crops, views.image_wh), strict=True):
+        answers = _in_numpy(self._nets.output(crops))
+        for index, face in zip(refined[judged], self._faces(boxes, answers, views.image_wh), strict=True):
             result[index] = face
         return tuple(result)
 
     def _propose(self, views: FrameViews) -> NDArray[np.float32]:
         """First stage: squares (N, 4) in source px that may hold a face, strongest first."""
         threshold = _logit(self.config.thresholds[0])
-        outputs = []
-        for scale in self.config.search_scales(views.image_wh):
-            level = views.scaled(scale)
-            logits, offsets = self._nets.proposal(level)
-            outputs.append((level.shape[:1:-1], logits[0], offsets[0]))
-
+        levels = [views.scaled(scale) for scale in self.config.search_scales(views.image_wh)]
         found_boxes, found_logits = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-        for level_wh, logits_tensor, offsets_tensor in outputs:
-            logits, offsets = logits_tensor.cpu().numpy(), offsets_tensor.cpu().numpy()
+        for level, ((logits,), (offsets,)) in zip(levels, self._each(self._nets.proposal, levels), strict=True):
             rows, columns = np.nonzero(logits >= threshold)
             if len(rows) == 0:
                 continue
@@ -130,7 +139,7 @@ class FaceDetector:
             rows, columns = rows[strongest], columns[strongest]
             corners = mtcnn.PROPOSAL_STRIDE_PX * np.stack([columns, rows], axis=1).astype(np.float32)
             windows = np.concatenate([corners, corners + PROPOSAL_WINDOW_PX], axis=1)
-            source_per_level = np.divide(views.image_wh, level_wh, dtype=np.float32)
+            source_per_level = np.divide(views.image_wh, level.shape[:1:-1], dtype=np.float32)
             windows *= np.tile(source_per_level, 2)
             keep = non_maximum_suppression(windows, _OVERLAP_IN_SCALE)
             found_boxes.append(shift_by_offsets(windows[keep], offsets[:, rows[keep], columns[keep]].T))
@@ -146,7 +155,7 @@ class FaceDetector:
         boxes, crops, _ = views.crops(boxes, mtcnn.REFINE_CROP_PX)
         if len(boxes) == 0:
             return boxes
-        logits, offsets = (t.cpu().numpy() for t in self._nets.refine(crops))
+        logits, offsets = self._in_parts(self._nets.refine, crops)
         best = _best_first(logits, self.config.thresholds[1])
         best = best[non_maximum_suppression(boxes[best], _OVERLAP_OF_PROPOSALS)]
         return to_squares(shift_by_offsets(boxes[best], offsets[best]))
@@ -156,7 +165,8 @@ class FaceDetector:
         boxes, crops, _ = views.crops(boxes, mtcnn.OUTPUT_CROP_PX)
         if len(boxes) == 0:
             return ()
-        faces = [face for face in self._judge(boxes, crops, views.image_wh) if face is not None]
+        answers = self._in_parts(self._nets.output, crops)
+        faces = [face for face in self._faces(boxes, answers, views.image_wh) if face is not None]
         faces.sort(key=lambda face: -face.score)
         if not faces:
             return ()
@@ -164,11 +174,22 @@ class FaceDetector:
         kept = non_maximum_suppression(np.stack([face.box_xyxy for face in faces]), _OVERLAP_OF_FACES, True)
         return tuple(faces[i] for i in kept)
 
-    def _judge(
-        self, boxes: NDArray[np.float32], crops: torch.Tensor, image_wh: tuple[int, ...]
-    ) -> list[Detection | None]:
-        """Third stage: the face in each crop (N, 3, 48, 48) of the squares (N, 4); None for no face."""
-        logits, offsets, points = (t.cpu().numpy() for t in self._nets.output(crops))
+    def _each(self, net: nn.Module, batches: Sequence[Tensor]) -> list[_Arrays]:
+        """What a network says of each batch."""
+        if self._threads is None:
+            answers = [net(batch) for batch in batches]  # the device has work while the first one comes back
+            return [_in_numpy(tensors) for tensors in answers]
+        return self._threads.map(lambda batch: _in_numpy(net(batch)), batches)
+
+    def _in_parts(self, net: nn.Module, crops: Tensor) -> _Arrays:
+        """What a network says of crops; many are shared out among threads, the same way however many there are."""
+        share = crops.device.type == "cpu" and len(crops) >= _CROPS_TO_SHARE_OUT
+        parts = self._each(net, crops.tensor_split(2) if share else [crops])
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    def _faces(self, boxes: NDArray[np.float32], answers: _Arrays, image_wh: tuple[int, ...]) -> list[Detection | None]:
+        """The face in each square (N, 4), of which the third network said (N,), (N, 4), (N, 5, 2); None for no face."""
+        logits, offsets, points = answers
         # From distances to the box's edge to px whose centres are at integers; without that half px the
         # keypoints of mirrored images lie half a px off (mean over ten photographs).
         keypoints = boxes[:, None, :2] + points * box_sides(boxes)[:, None, :] - 0.5
@@ -178,6 +199,10 @@ class FaceDetector:
             Detection(faces[i], 1.0 / (1.0 + math.exp(-float(logits[i]))), keypoints[i]) if is_face[i] else None
             for i in range(len(boxes))
         ]
+
+
+def _in_numpy(tensors: Sequence[Tensor]) -> _Arrays:
+    return tuple(tensor.cpu().numpy() for tensor in tensors)
 
 
 def _best_first(logits: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:

@@ -5,6 +5,8 @@ An affine is a float32 (2, 3) matrix ``A`` that maps column points: ``q = A[:, :
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +37,9 @@ def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -
         raise ValueError("the source points coincide: no similarity is defined")
     a = float((pc * qc).sum()) / norm
     b = float((pc[:, 0] * qc[:, 1] - pc[:, 1] * qc[:, 0]).sum()) / norm
-    linear = np.array([[a, -b], [b, a]])
-    return np.column_stack([linear, q_mean - linear @ p_mean]).astype(np.float32)
+    # Plain numbers here and below: with arrays of six, NumPy would take most of the time of following a face.
+    (px, py), (qx, qy) = p_mean.tolist(), q_mean.tolist()
+    return np.array([[a, -b, qx - a * px + b * py], [b, a, qy - b * px - a * py]], dtype=np.float32)
 
 
 def apply_affine(points: NDArray[np.floating], affine: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -51,22 +54,23 @@ def invert_affine(affine: NDArray[np.floating]) -> NDArray[np.float32]:
     Raises:
         ValueError: the affine is singular.
     """
-    a = np.asarray(affine, dtype=np.float64)
-    det = a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+    (a, b, x), (c, d, y) = np.asarray(affine, dtype=np.float64).tolist()
+    det = a * d - b * c
     if abs(det) < 1e-12:
         raise ValueError("the affine is singular: it has no inverse")
-    inverse = np.array([[a[1, 1], -a[0, 1]], [-a[1, 0], a[0, 0]]]) / det
-    return np.column_stack([inverse, -inverse @ a[:, 2]]).astype(np.float32)
+    a, b, c, d = d / det, -b / det, -c / det, a / det
+    return np.array([[a, b, -a * x - b * y], [c, d, -c * x - d * y]], dtype=np.float32)
 
 
 def compose_affine(outer: NDArray[np.floating], inner: NDArray[np.floating]) -> NDArray[np.float32]:
     """The affine that applies ``inner`` first and ``outer`` after it."""
-    o = np.vstack([np.asarray(outer, dtype=np.float64), [0, 0, 1]])
-    i = np.vstack([np.asarray(inner, dtype=np.float64), [0, 0, 1]])
-    return (o @ i)[:2].astype(np.float32)
+    (a, b, x), (c, d, y) = np.asarray(outer, dtype=np.float64).tolist()
+    (e, f, u), (g, h, v) = np.asarray(inner, dtype=np.float64).tolist()
+    rows = [[a * e + b * g, a * f + b * h, a * u + b * v + x], [c * e + d * g, c * f + d * h, c * u + d * v + y]]
+    return np.array(rows, dtype=np.float32)
 
 
 def affine_scale(affine: NDArray[np.floating]) -> float:
     """Geometric-mean scale of an affine: output px per input px."""
-    a = np.asarray(affine, dtype=np.float64)
-    return float(np.sqrt(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0])))
+    (a, b, _), (c, d, _) = np.asarray(affine, dtype=np.float64).tolist()
+    return math.sqrt(abs(a * d - b * c))

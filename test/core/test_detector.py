@@ -190,3 +190,22 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
 def test_cuda_sees_what_the_cpu_sees(detector: FaceDetector, astronaut: np.ndarray) -> None:
     (face,), (expected,) = FaceDetector(device="cuda").detect(astronaut), detector.detect(astronaut)
     assert_allclose(face.keypoints_px, expected.keypoints_px, atol=1.0)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(astronaut: np.ndarray) -> None:
+    image = np.concatenate([astronaut, astronaut[:, ::-1]], axis=1)
+    before, results = torch.get_num_threads(), []
+    try:
+        for num_threads in (1, 2, 3):
+            torch.set_num_threads(num_threads)
+            detector = FaceDetector()
+            faces = detector.detect(image)
+            assert len(faces) == 2
+            results.append([*faces, *detector.verify(image, np.stack([face.box_xyxy for face in faces]) + 2.0)])
+    finally:
+        torch.set_num_threads(before)
+    for result in results[1:]:
+        for one, other in zip(results[0], result, strict=True):
+            assert np.array_equal(one.box_xyxy, other.box_xyxy)
+            assert np.array_equal(one.keypoints_px, other.keypoints_px)
+            assert one.score == other.score

@@ -117,7 +117,7 @@ def test_the_same_batch_gives_the_same_bits_with_any_number_of_threads(dtype):
 
 
 @pytest.mark.parametrize(
-    ("count", "sizes"), [(0, []), (1, [1]), (3, [1, 1, 1]), (4, [1] * 4), (9, [2, 2, 2, 2, 1]), (64, [8] * 8)]
+    ("count", "sizes"), [(0, []), (1, [1]), (2, [1, 1]), (3, [2, 1]), (4, [2, 2]), (9, [5, 4]), (64, [8] * 8)]
 )
 def test_parts_of_a_batch(count, sizes):
     parts = cut(count)
