@@ -6,6 +6,7 @@ import os
 import time
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from emotional_dan_ros.msg import EmotionStateArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
@@ -30,6 +31,7 @@ class Camera:
 
     Attributes:
         heard: stamp in ns of each image whose emotions came, with the time of their coming and the number of states.
+        counters: by node, the whole numbers that it last gave on /diagnostics, by their keys.
     """
 
     def __init__(self) -> None:
@@ -38,11 +40,13 @@ class Camera:
         self._node = rclpy.create_node("bench_camera")
         self._publisher = self._node.create_publisher(Image, "image", qos_profile_sensor_data)
         self._node.create_subscription(EmotionStateArray, "emotions", self._hear, 100)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._note, 100)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._pictures: list[Image] = []
         self._turn = 1
         self.heard: dict[int, tuple[int, int]] = {}
+        self.counters: dict[str, dict[str, int]] = {}
 
     def load(self, scene: Scene) -> None:
         """Take the pictures that are published from now on."""
@@ -88,3 +92,8 @@ class Camera:
 
     def _hear(self, message: EmotionStateArray) -> None:
         self.heard[to_ns(message.header.stamp)] = (self._node.get_clock().now().nanoseconds, len(message.states))
+
+    def _note(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            numbers = {value.key: int(value.value) for value in status.values if value.value.isdecimal()}
+            self.counters[status.name.partition(":")[0]] = numbers
