@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -60,13 +62,21 @@ def test_measure_leaves_the_warm_up_out(common: ModuleType) -> None:
     assert seen == list(range(8))
 
 
-def test_peak_is_that_of_the_measured_time(common: ModuleType) -> None:
-    np.ones(200 * 2**20, np.uint8)  # before, and given back
-    common.measuring.forget_peak()
-    before_mb = common.measuring.peak_mb()
-    block = np.ones(100 * 2**20, np.uint8)
-    assert 90 < common.measuring.peak_mb() - before_mb < 150
-    assert block.all()
+def test_peak_is_that_of_the_measured_time() -> None:
+    # In a process of its own: of the two gigabytes of this one the system may take back more than is counted here.
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "benchmarks")!r})
+import numpy as np
+from common import measuring
+np.ones(200 * 2**20, np.uint8)  # before, and given back
+measuring.forget_peak()
+before_mb = measuring.peak_mb()
+block = np.ones(100 * 2**20, np.uint8)
+print(measuring.peak_mb() - before_mb)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert 90 < float(done.stdout) < 150
 
 
 def test_children_are_counted_and_ended(common: ModuleType) -> None:
