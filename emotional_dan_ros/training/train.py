@@ -75,6 +75,11 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
                 f"init: {config.init} has another model configuration than this run; image_size, heatmap_half_px, "
                 "dropout and bn_momentum may differ, nothing else"
             )
+        if config.schedule.freeze_stage1 and info.model.image_size != config.model.image_size:
+            raise UserError(
+                f"schedule.freeze_stage1: {config.init} is for {info.model.image_size} px, this run for "
+                f"{config.model.image_size} px: what is resampled has to learn; set freeze_stage1 to false"
+            )
         state = resized_state(model, config.model.image_size)
         trainer.model.load_state_dict(state)
         trainer.average.model.load_state_dict(state)

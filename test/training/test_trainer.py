@@ -13,11 +13,14 @@ import pytest
 import torch
 
 from emotional_dan_ros.core.errors import UserError
+from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.losses import landmark_error
+from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
 from emotional_dan_ros.training.augmentation import Blend
 from emotional_dan_ros.training.config import TrainConfig, build
 from emotional_dan_ros.training.sources import load_source, load_sources
+from emotional_dan_ros.training.train import train
 from emotional_dan_ros.training.trainer import Trainer, sampling_weights
 
 
@@ -224,3 +227,34 @@ def test_blended_faces_learn_by_emotion_alone(write_faces, tmp_path):
     half = Blend(pairs, torch.full((count,), 0.5))
     assert torch.allclose(half(images), half(images)[pairs])
     assert torch.allclose(half(targets).sum(dim=1), torch.ones(count))
+
+
+def weights_for(image_size: int, width: float, path: Path) -> str:
+    config = ModelConfig(**tree(path, path)["model"] | {"image_size": image_size, "width": width})
+    model = EmotionalDAN(config, torch.rand(68, 2) * (image_size - 1))
+    save_weights(path, model, WeightsInfo(name="rt", model=config))
+    return str(path)
+
+
+def test_a_run_starts_from_weights_of_another_image_size(write_faces, tmp_path):
+    settings = tree(write_faces(40), tmp_path / "run", epochs=1) | {
+        "init": weights_for(48, 0.125, tmp_path / "start.safetensors")
+    }
+    path = train(build(TrainConfig, settings, ""), torch.device("cpu"))
+    assert load_weights(path)[1].model.image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("image_size", "width", "schedule", "words"),
+    [
+        (32, 0.25, {}, "has another model configuration"),
+        (48, 0.125, {"stage1_epochs": 0, "freeze_stage1": True}, "is for 48 px, this run for 32 px"),
+    ],
+)
+def test_weights_that_a_run_cannot_start_from_are_refused(write_faces, tmp_path, image_size, width, schedule, words):
+    settings = tree(write_faces(40), tmp_path / "run", **schedule) | {
+        "init": weights_for(image_size, width, tmp_path / "start.safetensors")
+    }
+    with pytest.raises(UserError, match=words):
+        train(build(TrainConfig, settings, ""), torch.device("cpu"))
+    assert not (tmp_path / "run").exists()
