@@ -26,7 +26,7 @@ SHORT_FRAMES = 15
 def main() -> int:
     """Print a table and write JSON."""
     parser = report.options(__doc__)
-    parser.add_argument("--frames", type=int, default=150, help="of the video (default: %(default)d)")
+    parser.add_argument("--frames", type=int, default=900, help="of the video (default: %(default)d)")
     args = parser.parse_args()
     head = report.begin(args)
     rows: list[report.Row] = []
@@ -44,7 +44,9 @@ def main() -> int:
 def measure_offline(scene: Scene, frames: int, folder: Path) -> report.Row:
     """One case."""
     name = f"{scene.faces}_{scene.size_wh[1]}"
-    short_s, short_cpu_s, _ = _process(_write(scene, SHORT_FRAMES, folder / f"{name}_short.mp4"), folder / "results")
+    short = _write(scene, SHORT_FRAMES, folder / f"{name}_short.mp4")
+    _process(short, folder / "results")  # reads everything from the disk, which is not counted
+    short_s, short_cpu_s, _ = _process(short, folder / "again")
     long_s, long_cpu_s, peak_mb = _process(_write(scene, frames, folder / f"{name}_long.mp4"), folder / "results")
     between = frames - SHORT_FRAMES
     frame_ms = (long_s - short_s) / between * 1e3
