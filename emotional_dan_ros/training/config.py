@@ -84,7 +84,7 @@ class TrainConfig:
         out: folder of checkpoints, logs and results; relative to the working directory.
         seed: of everything drawn by chance.
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``bf16`` or ``float32``.
+        precision: ``bf16`` (mixed), ``float32``, or ``auto``: bf16 where the device multiplies it by itself.
         checkpoint_s: seconds between checkpoints.
         balance: exponent b of class weights ``frequency ** -b``: 0 draws classes as they come, 1 all alike.
         train: sources to learn from.
@@ -100,7 +100,7 @@ class TrainConfig:
     out: str = "runs/rt"
     seed: int = 1
     device: str = "auto"
-    precision: str = "bf16"
+    precision: str = "auto"
     checkpoint_s: float = 180.0
     balance: float = 0.25
     prior_shift: float = 0.0
@@ -117,8 +117,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.train:
             raise UserError("train: expected at least one source of faces, got none")
-        if self.precision not in ("bf16", "float32"):
-            raise UserError(f"precision: expected bf16 or float32, got {self.precision!r}")
+        if self.precision not in ("auto", "bf16", "float32"):
+            raise UserError(f"precision: expected auto, bf16 or float32, got {self.precision!r}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UserError(f"device: expected auto, cpu or cuda, got {self.device!r}")
         if not 0 <= self.prior_shift <= 1:

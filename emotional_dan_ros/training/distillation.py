@@ -8,8 +8,12 @@ student has to give for the disturbed one.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from emotional_dan_ros.model.network import EmotionalDAN
@@ -45,9 +49,30 @@ def teacher_targets(teacher: EmotionalDAN, faces: FaceSet, device: torch.device,
     return torch.cat(parts)
 
 
-def with_teacher(
-    faces: FaceSet, teacher: EmotionalDAN, share: float, device: torch.device, precision: str = "float32"
-) -> FaceSet:
-    """The same faces with ``share`` of each target taken from the teacher."""
-    learnt = teacher_targets(teacher, faces, device, precision)
-    return dataclasses.replace(faces, targets=(1 - share) * faces.targets + share * learnt)
+def with_answers(faces: FaceSet, answers: Tensor, share: float) -> FaceSet:
+    """The same faces with ``share`` of each target taken from a teacher's ``answers`` (N, C)."""
+    return dataclasses.replace(faces, targets=(1 - share) * faces.targets + share * answers)
+
+
+def remembered(path: Path, asked: str, ask: Callable[[], Tensor], write: bool = True) -> Tensor:
+    """The answers in ``path`` where they are to the same question, else those of ``ask``, which are then kept there.
+
+    Args:
+        path: safetensors file; it need not exist, and what else it holds is replaced.
+        asked: the question, as text: which teacher and which faces.
+        ask: called where the file does not answer.
+        write: whether this process may write the file.
+    """
+    try:
+        with safe_open(path, framework="pt") as kept:
+            if (kept.metadata() or {}).get("asked") == asked:
+                return kept.get_tensor("answers")
+    except (OSError, SafetensorError):
+        pass  # none yet, or one that a killed run left behind: both are written anew
+    answers = ask()
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".partial")
+        save_file({"answers": answers.contiguous()}, temporary, metadata={"asked": asked})
+        temporary.replace(path)
+    return answers

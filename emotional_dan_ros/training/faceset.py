@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,10 @@ class FaceSet:
 
     def __len__(self) -> int:
         return int(self.crops.shape[0])
+
+    def checksum(self) -> str:
+        """SHA-256 of the pixels, face by face."""
+        return hashlib.sha256(self.crops.contiguous().numpy().data).hexdigest()
 
     @staticmethod
     def concatenate(sets: Sequence[FaceSet]) -> FaceSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import os
@@ -19,11 +20,13 @@ from tqdm import tqdm
 
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
+from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights, weights_path
 from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
-from emotional_dan_ros.training.distillation import with_teacher
+from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
 from emotional_dan_ros.training.distributed import ALONE, Group, join_group, leave_group
+from emotional_dan_ros.training.faceset import FaceSet
+from emotional_dan_ros.training.precision import choose_precision
 from emotional_dan_ros.training.resizing import can_resize, resized_state
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
 from emotional_dan_ros.training.trainer import Trainer
@@ -60,13 +63,13 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     Returns:
         The weights file, ``<out>/<name>.safetensors`` (written by the first process).
     """
+    config = dataclasses.replace(config, precision=choose_precision(config.precision, device))
     out = Path(config.out)
     _log.info("reading faces")
     faces = load_sources(config.train, config.model.image_size)
     validation = load_source(config.validation, config.model.image_size, VALIDATION) if config.validation else None
     if config.teacher:
-        _log.info("asking the teacher")
-        faces = with_teacher(faces, load_weights(config.teacher)[0], config.teacher_share, device, config.precision)
+        faces = _taught(config, faces, device, group)
     trainer = Trainer(config, faces, validation, device, group)
     if config.init:
         model, info = load_weights(config.init)
@@ -107,6 +110,21 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
         save_weights(path, model, info)
         _log.info("weights: %s", path)
     return path
+
+
+def _taught(config: TrainConfig, faces: FaceSet, device: torch.device, group: Group) -> FaceSet:
+    """Faces with the teacher's answers in their targets; asked once, also when the run is started again."""
+    teacher, _ = load_weights(config.teacher)
+
+    def ask() -> torch.Tensor:
+        _log.info("asking the teacher about %d faces", len(faces))
+        return teacher_targets(teacher, faces, device, config.precision)
+
+    kept = Path(config.out) / "teacher_answers.safetensors"
+    answers = remembered(
+        kept, f"{checksum(weights_path(config.teacher))} {faces.checksum()}", ask, write=group.is_first
+    )
+    return with_answers(faces, answers, config.teacher_share)
 
 
 def describe_run(config: TrainConfig) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_paths_are_relative_to_the_file_and_overrides_win(tmp_path):
         (GOOD + "model: {image_size: 60}", "multiple of 16"),
         (GOOD + "model: {norm_order: sideways}", "expected one of relu_bn, bn_relu"),
         (GOOD + "schedule: {epochs: 2, stage1_epochs: 3}", "stage1_epochs <= epochs"),
-        (GOOD + "precision: int3", "bf16 or float32"),
+        (GOOD + "precision: int3", "auto, bf16 or float32"),
         (GOOD + "teacher_share: 2", "0 .. 1"),
         ("train: []", "at least one source"),
         ("train: faces.npz", "expected a list"),

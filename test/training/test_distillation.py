@@ -6,7 +6,7 @@ import torch
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.training.config import SourceConfig
-from emotional_dan_ros.training.distillation import teacher_targets, with_teacher
+from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
 from emotional_dan_ros.training.sources import load_source
 
 
@@ -28,7 +28,8 @@ def teacher_that_says(probabilities: list[float], image_size: int) -> EmotionalD
 @pytest.mark.parametrize("image_size", [32, 48])
 def test_targets_move_towards_the_teacher_by_its_share(faces, image_size):
     says = [0.4, 0.3, 0.1, 0.05, 0.05, 0.05, 0.05]
-    taught = with_teacher(faces, teacher_that_says(says, image_size), 0.25, torch.device("cpu"))
+    answers = teacher_targets(teacher_that_says(says, image_size), faces, torch.device("cpu"))
+    taught = with_answers(faces, answers, 0.25)
     assert torch.allclose(taught.targets, 0.75 * faces.targets + 0.25 * torch.tensor(says), atol=1e-6)
     assert torch.equal(taught.crops, faces.crops)
 
@@ -42,3 +43,29 @@ def test_a_face_and_its_mirror_image_get_the_same_answer(faces):
     answers, mirror_answers = teacher_targets(teacher, faces, cpu), teacher_targets(teacher, mirrored, cpu)
     assert answers.std(dim=0).max() > 1e-3  # it does look at the faces
     assert torch.allclose(answers, mirror_answers, atol=1e-5)
+
+
+def test_answers_are_asked_for_once_and_again_for_another_question_or_a_damaged_file(tmp_path):
+    path, asked = tmp_path / "run" / "answers.safetensors", []
+
+    def ask() -> torch.Tensor:
+        asked.append(len(asked))
+        return torch.full((2, 7), float(len(asked)))
+
+    assert remembered(path, "who", ask)[0, 0] == 1
+    assert remembered(path, "who", ask)[0, 0] == 1
+    assert remembered(path, "somebody else", ask)[0, 0] == 2
+    path.write_bytes(path.read_bytes()[:40])
+    assert remembered(path, "somebody else", ask)[0, 0] == 3
+    assert remembered(path, "a third", ask, write=False)[0, 0] == 4
+    assert remembered(path, "somebody else", ask)[0, 0] == 3
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_the_question_names_the_pixels(faces):
+    other = faces.crops.clone()
+    other[3, 5, 7] += 1
+    assert faces.checksum() == faces.checksum()
+    assert type(faces)(other, *[getattr(faces, f) for f in list(faces.__dataclass_fields__)[1:]]).checksum() != (
+        faces.checksum()
+    )
