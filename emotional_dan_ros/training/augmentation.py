@@ -1,9 +1,8 @@
 """Augmentation in batch, on the device that trains: what alignment and cameras do to a crop.
 
 Every face is sampled from its stored crop by one random similarity (what remains after 5-point
-alignment: keypoint noise, or a rough box), then disturbed as cabin cameras disturb: light from a side,
-gamma, blur, sensor noise, things in front of the face. Brightness and contrast as such need no
-augmentation: the crop is standardised afterwards.
+alignment: keypoint noise, or a rough box), then disturbed as cabin cameras disturb (`disturbances`).
+Brightness and contrast as such need no augmentation: the crop is standardised afterwards.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from emotional_dan_ros.core.types import CROP_SIZE_PX
 from emotional_dan_ros.model.preprocess import standardise
+from emotional_dan_ros.training import disturbances
 from emotional_dan_ros.training.faceset import MARGIN
 
 #: iBUG index of each landmark's mirror image.
@@ -49,6 +49,9 @@ class AugmentationConfig:
         blur: probability of losing detail, up to `blur_factor` times fewer pixels.
         noise: probability of sensor noise, up to `noise_level` of full scale.
         cutout: probability that a rectangle hides part of the face.
+        darkness: probability of so little light that single electrons count.
+        infrared: probability of the look of near infrared under a lamp.
+        hidden_part: probability that the mouth, the eyes or one side of the face is hidden.
         mixup: share of faces that are blended with another before stage 2, where all are aligned (mixup, Zhang et
             al. 2018); their targets are blended alike, their landmarks do not count.
     """
@@ -66,6 +69,9 @@ class AugmentationConfig:
     noise: float = 0.3
     noise_level: float = 0.06
     cutout: float = 0.35
+    darkness: float = 0.0
+    infrared: float = 0.0
+    hidden_part: float = 0.0
     mixup: float = 0.0
 
 
@@ -179,7 +185,7 @@ class Augmenter:
         mirrored = points[:, self._flip_order.to(device)]
         mirrored = torch.stack([self.size - 1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)
         points = torch.where(flip[:, None, None], mirrored, points)
-        return standardise(self._disturb(images, rng)), points
+        return standardise(self._disturb(images, points, rng)), points
 
     def plain(self, crops: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: what inference sees. Shapes as in `__call__`."""
@@ -187,41 +193,22 @@ class Augmenter:
         images = sample_crops(crops.float() / 255.0, transform, self.size)
         return standardise(images), to_network_px(landmarks, transform)
 
-    def _disturb(self, images: Tensor, rng: torch.Generator) -> Tensor:
+    def _disturb(self, images: Tensor, points: Tensor, rng: torch.Generator) -> Tensor:
         config, count, device = self.config, images.shape[0], images.device
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(*shape, generator=rng).to(device)
 
         def chosen(probability: float) -> Tensor:
             return (torch.rand(count, generator=rng) < probability).to(device)
 
+        # In the order of the light's way: lamp and things before the face, lens, sensor; then what is painted over.
         gamma = torch.exp(torch.randn(count, 1, 1, 1, generator=rng) * config.gamma).to(device)
         images = images.clamp(1e-4, 1.0) ** gamma
-
-        lit = chosen(config.side_light)
-        angle = uniform(count) * 2 * math.pi
-        ramp = torch.linspace(-0.5, 0.5, self.size, device=device)
-        shade = torch.cos(angle)[:, None, None] * ramp + torch.sin(angle)[:, None, None] * ramp[:, None]
-        depth = torch.where(lit, uniform(count) * 1.2, torch.zeros((), device=device))
-        images = images * (1.0 + depth[:, None, None, None] * shade[:, None]).clamp_min(0.05)
-
-        blurred = chosen(config.blur)
-        # One factor for the batch: resizing needs one size, and batches are many.
-        small = max(8, int(self.size / (1.0 + (config.blur_factor - 1.0) * float(torch.rand(1, generator=rng)))))
-        soft = F.interpolate(images, size=(small, small), mode="area")
-        soft = F.interpolate(soft, size=(self.size, self.size), mode="bilinear", align_corners=False)
-        images = torch.where(blurred[:, None, None, None], soft, images)
-
-        level = torch.where(chosen(config.noise), uniform(count) * config.noise_level, torch.zeros((), device=device))
-        noise = torch.randn(images.shape, generator=rng).to(device)
-        images = images + level[:, None, None, None] * noise
-
-        hidden = chosen(config.cutout)
-        centre = uniform(2, count) * self.size
-        half = (0.08 + 0.14 * uniform(2, count)) * self.size
-        pixel = torch.arange(self.size, device=device, dtype=torch.float32)
-        columns = (pixel - centre[0][:, None]).abs() < half[0][:, None]
-        rows = (pixel - centre[1][:, None]).abs() < half[1][:, None]
-        patch = hidden[:, None, None, None] & (rows[:, None, :, None] & columns[:, None, None, :])
-        return torch.where(patch, uniform(count, 1, 1, 1), images)
+        if config.infrared:
+            images = disturbances.infrared(images, chosen(config.infrared), rng)
+        if config.hidden_part:
+            images = disturbances.hide_part(images, points, chosen(config.hidden_part), rng)
+        images = disturbances.side_light(images, chosen(config.side_light), rng)
+        images = disturbances.blur(images, chosen(config.blur), config.blur_factor, rng)
+        if config.darkness:
+            images = disturbances.darkness(images, chosen(config.darkness), rng)
+        images = disturbances.sensor_noise(images, chosen(config.noise), config.noise_level, rng)
+        return disturbances.hide_anything(images, chosen(config.cutout), rng)
