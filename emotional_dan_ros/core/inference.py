@@ -15,6 +15,7 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.inference_cpu import CpuEngine
 from emotional_dan_ros.core.inference_cuda import StaticBatchEngine
 from emotional_dan_ros.core.inference_network import InferenceNetwork
+from emotional_dan_ros.core.single_threads import SingleThreads
 from emotional_dan_ros.model.network import EmotionalDAN
 
 #: Instructions (names of /proc/cpuinfo; x86, then Arm) that multiply bfloat16. Where they are missing it is emulated,
@@ -60,10 +61,10 @@ def make_engine(model: EmotionalDAN, device: torch.device, dtype: torch.dtype, n
         dtype: of the convolutions; see `choose_dtype`.
         num_threads: of the processor, where it computes.
     """
-    network = InferenceNetwork(model, dtype, device)
     if device.type == "cpu":
-        return CpuEngine(network, num_threads)
-    return StaticBatchEngine(network, device)
+        threads = SingleThreads(num_threads)
+        return CpuEngine(threads.run(lambda: InferenceNetwork(model, dtype, device)), threads)
+    return StaticBatchEngine(InferenceNetwork(model, dtype, device), device)
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -26,12 +26,13 @@ class CpuEngine:
 
     Args:
         network: uint8 (N, 112, 112) -> float32 (N, K).
-        num_threads: how many compute; the settings of PyTorch for other threads stay what they are.
+        threads: those that compute. Make the network on one of them: in which order oneDNN wants the weights depends on
+            how many threads share a layer, and weights in another order are put right in every call.
     """
 
-    def __init__(self, network: Callable[[Tensor], Tensor], num_threads: int) -> None:
+    def __init__(self, network: Callable[[Tensor], Tensor], threads: SingleThreads) -> None:
         self._network = network
-        self._threads = SingleThreads(num_threads)
+        self._threads = threads
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.concatenate(self._threads.map(self._compute, [crops[part] for part in cut(len(crops))]))
