@@ -21,7 +21,7 @@ from torch import nn
 
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.core.inference import PRECISIONS, Precision, choose_dtype, make_engine
+from emotional_dan_ros.core.inference import PRECISIONS, Precision, choose_dtype, make_engine, processor_has_bfloat16
 from emotional_dan_ros.core.types import CROP_SIZE_PX
 from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.model.preprocess import prepare_crops
@@ -116,6 +116,8 @@ def _candidates(
             dtype = choose_dtype(precision, device)
         except UserError:
             continue  # not on this device
+        if dtype is torch.bfloat16 and device.type == "cpu" and not processor_has_bfloat16():
+            continue  # emulated: a face takes 0.1 s
         result.append((precision, str(dtype).removeprefix("torch."), make_engine(model, device, dtype, threads)))
     return result
 
