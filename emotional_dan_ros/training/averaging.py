@@ -1,12 +1,26 @@
-"""Exponential moving average of a network's weights."""
+"""Averages of a network's weights: over the steps of a run, and with those that the run began with."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from emotional_dan_ros.model.network import EmotionalDAN
+
+
+@torch.no_grad()
+def blend_weights(model: EmotionalDAN, other: Mapping[str, Tensor], share: float) -> None:
+    """Move ``model`` by ``share`` of the way towards the tensors of a network that it was trained from.
+
+    Networks that share a beginning can be averaged tensor by tensor, batch-norm statistics included; the mean often
+    keeps what either was good at.
+    """
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(other[name].to(value), share)
 
 
 class WeightAverage:

@@ -92,6 +92,8 @@ class TrainConfig:
         prior_shift: how far the class prior moves from that of the drawn training faces (0) to that of the
             validation faces (1) when training has ended.
         init: weights to start from, also of another image size; empty for a fresh network.
+        init_share: how much of them remains: the result is this share of `init` and the rest of what was learnt,
+            tensor by tensor (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), 0 .. below 1.
         teacher: weights whose answers become part of the targets (distillation); empty for none.
         teacher_share: weight of the teacher's answer against the source's own target, 0 .. 1.
     """
@@ -105,6 +107,7 @@ class TrainConfig:
     balance: float = 0.25
     prior_shift: float = 0.0
     init: str = ""
+    init_share: float = 0.0
     teacher: str = ""
     teacher_share: float = 0.5
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -125,6 +128,11 @@ class TrainConfig:
             raise UserError(f"prior_shift: expected 0 .. 1, got {self.prior_shift}")
         if not 0 <= self.teacher_share <= 1:
             raise UserError(f"teacher_share: expected 0 .. 1, got {self.teacher_share}")
+        if not 0 <= self.init_share < 1 or (self.init_share and not self.init):
+            raise UserError(
+                "init_share: expected 0 .. below 1, and above 0 only with init, "
+                f"got {self.init_share} and init {self.init!r}"
+            )
         schedule = self.schedule
         if schedule.freeze_stage1 and (not self.init or schedule.stage1_epochs):
             raise UserError(

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights, weights_path
+from emotional_dan_ros.training.averaging import blend_weights
 from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
 from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
@@ -71,6 +72,7 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     if config.teacher:
         faces = _taught(config, faces, device, group)
     trainer = Trainer(config, faces, validation, device, group)
+    state: dict[str, torch.Tensor] = {}
     if config.init:
         model, info = load_weights(config.init)
         if not can_resize(info.model, config.model):
@@ -95,6 +97,8 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
         (out / "run.json").write_text(json.dumps(provenance, indent=2) + "\n")
     with _Reporter(out, trainer, enabled=group.is_first) as reporter:
         model = trainer.run(reporter.step, reporter.epoch)
+    if config.init_share:
+        blend_weights(model, state, config.init_share)
     path = out / f"{config.name}.safetensors"
     if group.is_first:
         calibration = Calibration(1.0, (0.0,) * config.model.num_emotions)

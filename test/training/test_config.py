@@ -31,6 +31,8 @@ def test_paths_are_relative_to_the_file_and_overrides_win(tmp_path):
         (GOOD + "model: {widht: 1}", "unknown setting model.widht"),
         (GOOD + "schedule: {epochs: many}", "schedule.epochs: expected float, got 'many'"),
         (GOOD + "seed: true", "seed: expected int"),
+        (GOOD + "init_share: 0.5", "above 0 only with init"),
+        (GOOD + "init: a.safetensors\ninit_share: 1", "0 .. below 1"),
         (GOOD + "model: {image_size: 60}", "multiple of 16"),
         (GOOD + "model: {norm_order: sideways}", "expected one of relu_bn, bn_relu"),
         (GOOD + "schedule: {epochs: 2, stage1_epochs: 3}", "stage1_epochs <= epochs"),

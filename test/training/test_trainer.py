@@ -244,6 +244,21 @@ def test_a_run_starts_from_weights_of_another_image_size(write_faces, tmp_path):
     assert load_weights(path)[1].model.image_size == 32
 
 
+def test_a_share_of_the_weights_it_started_from_remains(write_faces, tmp_path, one_thread):
+    start = weights_for(32, 0.125, tmp_path / "start.safetensors")
+    settings = tree(write_faces(40), tmp_path / "run", epochs=8, stage1_epochs=0, lr=0.02) | {"init": start}
+    found = {}
+    for share in (0.0, 0.25):
+        run = settings | {"init_share": share, "out": str(tmp_path / f"run{share}")}
+        found[share] = load_weights(train(build(TrainConfig, run, ""), torch.device("cpu")))[0].state_dict()
+    first = load_weights(start)[0].state_dict()
+    key = "stage2.trunk.blocks.0.0.0.weight"
+    assert (found[0.0][key] - first[key]).abs().max() > 5e-3
+    for name in (key, "stage2.trunk.blocks.0.0.1.running_var"):
+        expected = 0.25 * first[name] + 0.75 * found[0.0][name]
+        assert torch.allclose(found[0.25][name], expected, atol=2e-3), name  # they are kept as float16
+
+
 @pytest.mark.parametrize(
     ("image_size", "width", "schedule", "words"),
     [
