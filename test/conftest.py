@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
 
@@ -31,3 +32,13 @@ def media_dir() -> Path:
 def data_dir() -> Path:
     """Folder of the training data; tests that need it skip where it is absent."""
     return _shared("data")
+
+
+def pytest_unconfigure() -> None:
+    """Let pytest's summary be the last that is said: everything is measured and told by now.
+
+    Libraries that torch.export loads (triton, through nanobind) tell at the interpreter's end what they have not taken
+    down, a page of it. The exit status stays what it is.
+    """
+    # Not at once: pytest gives the stream back only after this.
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
