@@ -66,26 +66,14 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     """
     config = dataclasses.replace(config, precision=choose_precision(config.precision, device))
     out = Path(config.out)
+    state = _first_weights(config)
     _log.info("reading faces")
     faces = load_sources(config.train, config.model.image_size)
     validation = load_source(config.validation, config.model.image_size, VALIDATION) if config.validation else None
     if config.teacher:
         faces = _taught(config, faces, device, group)
     trainer = Trainer(config, faces, validation, device, group)
-    state: dict[str, torch.Tensor] = {}
-    if config.init:
-        model, info = load_weights(config.init)
-        if not can_resize(info.model, config.model):
-            raise UserError(
-                f"init: {config.init} has another model configuration than this run; image_size, heatmap_half_px, "
-                "dropout and bn_momentum may differ, nothing else"
-            )
-        if config.schedule.freeze_stage1 and info.model.image_size != config.model.image_size:
-            raise UserError(
-                f"schedule.freeze_stage1: {config.init} is for {info.model.image_size} px, this run for "
-                f"{config.model.image_size} px: what is resampled has to learn; set freeze_stage1 to false"
-            )
-        state = resized_state(model, config.model.image_size)
+    if state:
         trainer.model.load_state_dict(state)
         trainer.average.model.load_state_dict(state)
     if trainer.resume():
@@ -114,6 +102,28 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
         save_weights(path, model, info)
         _log.info("weights: %s", path)
     return path
+
+
+def _first_weights(config: TrainConfig) -> dict[str, torch.Tensor]:
+    """Tensors that the run starts from; none for a fresh network.
+
+    Raises:
+        UserError: `TrainConfig.init` is of another form. Told before anything that takes minutes.
+    """
+    if not config.init:
+        return {}
+    model, info = load_weights(config.init)
+    if not can_resize(info.model, config.model):
+        raise UserError(
+            f"init: {config.init} has another model configuration than this run; image_size, heatmap_half_px, "
+            "dropout and bn_momentum may differ, nothing else"
+        )
+    if config.schedule.freeze_stage1 and info.model.image_size != config.model.image_size:
+        raise UserError(
+            f"schedule.freeze_stage1: {config.init} is for {info.model.image_size} px, this run for "
+            f"{config.model.image_size} px: what is resampled has to learn; set freeze_stage1 to false"
+        )
+    return resized_state(model, config.model.image_size)
 
 
 def _taught(config: TrainConfig, faces: FaceSet, device: torch.device, group: Group) -> FaceSet:
