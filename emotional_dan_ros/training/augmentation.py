@@ -131,6 +131,12 @@ def plain_transform(count: int, base_px: int, size: int) -> Tensor:
     return torch.tensor([[scale, 0.0, offset], [0.0, scale, offset]]).repeat(count, 1, 1)
 
 
+def plain_crops(crops: Tensor, size: int) -> Tensor:
+    """Stored crops (N, B, B), uint8, as inference's alignment cuts them: (N, 1, size, size), grey 0 .. 1."""
+    transform = plain_transform(crops.shape[0], crops.shape[-1], size).to(crops.device)
+    return sample_crops(crops.float() / 255.0, transform, size)
+
+
 def random_transform(config: AugmentationConfig, count: int, base_px: int, size: int, rng: torch.Generator) -> Tensor:
     """`plain_transform` disturbed: (N, 2, 3), without flips."""
     rough = torch.rand(count, generator=rng) < config.rough
@@ -190,8 +196,7 @@ class Augmenter:
     def plain(self, crops: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: what inference sees. Shapes as in `__call__`."""
         transform = plain_transform(crops.shape[0], crops.shape[-1], self.size).to(crops.device)
-        images = sample_crops(crops.float() / 255.0, transform, self.size)
-        return standardise(images), to_network_px(landmarks, transform)
+        return standardise(plain_crops(crops, self.size)), to_network_px(landmarks, transform)
 
     def _disturb(self, images: Tensor, points: Tensor, rng: torch.Generator) -> Tensor:
         config, count, device = self.config, images.shape[0], images.device

@@ -94,7 +94,8 @@ class TrainConfig:
         init: weights to start from, also of another image size; empty for a fresh network.
         init_share: how much of them remains: the result is this share of `init` and the rest of what was learnt,
             tensor by tensor (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), 0 .. below 1.
-        teacher: weights whose answers become part of the targets (distillation); empty for none.
+        teacher: weights whose answers become part of the targets (distillation), or any other network as an ONNX file
+            (see `OnnxTeacher`); empty for none.
         teacher_share: weight of the teacher's answer against the source's own target, 0 .. 1.
     """
 

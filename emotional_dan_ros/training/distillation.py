@@ -16,36 +16,29 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emotional_dan_ros.model.network import EmotionalDAN
-from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter
+from emotional_dan_ros.training.augmentation import plain_crops
 from emotional_dan_ros.training.faceset import FaceSet
+from emotional_dan_ros.training.teachers import Teacher
 
 _BATCH = 256
 
 
 @torch.no_grad()
-def teacher_targets(teacher: EmotionalDAN, faces: FaceSet, device: torch.device, precision: str = "float32") -> Tensor:
+def teacher_targets(teacher: Teacher, faces: FaceSet, device: torch.device) -> Tensor:
     """Probabilities of the teacher, averaged over each face and its mirror image.
 
     Args:
         teacher: of any image size.
         faces: training faces.
-        device: where to compute.
-        precision: ``bf16`` or ``float32``.
+        device: where to cut its crops.
 
     Returns:
         (N, C), rows sum to 1: as the teacher was trained to answer, without its calibration.
     """
-    teacher = teacher.to(device).eval()
-    augmenter = Augmenter(AugmentationConfig(), teacher.config.image_size)
     parts = []
     for start in range(0, len(faces), _BATCH):
-        part = slice(start, start + _BATCH)
-        images, _ = augmenter.plain(faces.crops[part].to(device), faces.landmarks[part].to(device))
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            both = [torch.softmax(teacher(view).logits.float(), dim=1) for view in (images, images.flip(3))]
-        parts.append(((both[0] + both[1]) / 2).cpu())
+        crops = plain_crops(faces.crops[start : start + _BATCH].to(device), teacher.image_size)
+        parts.append(((teacher(crops) + teacher(crops.flip(3))) / 2).cpu())
     return torch.cat(parts)
 
 

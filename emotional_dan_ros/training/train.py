@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from emotional_dan_ros.core.device import choose_device
 from emotional_dan_ros.core.errors import UserError
-from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights, weights_path
+from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weights
 from emotional_dan_ros.training.averaging import blend_weights
 from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
@@ -30,6 +30,7 @@ from emotional_dan_ros.training.faceset import FaceSet
 from emotional_dan_ros.training.precision import choose_precision
 from emotional_dan_ros.training.resizing import can_resize, resized_state
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
+from emotional_dan_ros.training.teachers import Teacher, load_teacher, teacher_file
 from emotional_dan_ros.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
@@ -67,11 +68,12 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     config = dataclasses.replace(config, precision=choose_precision(config.precision, device))
     out = Path(config.out)
     state = _first_weights(config)
+    teacher = load_teacher(config.teacher, device, config.precision) if config.teacher else None
     _log.info("reading faces")
     faces = load_sources(config.train, config.model.image_size)
     validation = load_source(config.validation, config.model.image_size, VALIDATION) if config.validation else None
-    if config.teacher:
-        faces = _taught(config, faces, device, group)
+    if teacher:
+        faces = _taught(config, faces, teacher, device, group)
     trainer = Trainer(config, faces, validation, device, group)
     if state:
         trainer.model.load_state_dict(state)
@@ -126,19 +128,16 @@ def _first_weights(config: TrainConfig) -> dict[str, torch.Tensor]:
     return resized_state(model, config.model.image_size)
 
 
-def _taught(config: TrainConfig, faces: FaceSet, device: torch.device, group: Group) -> FaceSet:
+def _taught(config: TrainConfig, faces: FaceSet, teacher: Teacher, device: torch.device, group: Group) -> FaceSet:
     """Faces with the teacher's answers in their targets; asked once, also when the run is started again."""
-    teacher, _ = load_weights(config.teacher)
 
     def ask() -> torch.Tensor:
         _log.info("asking the teacher about %d faces", len(faces))
-        return teacher_targets(teacher, faces, device, config.precision)
+        return teacher_targets(teacher, faces, device)
 
     kept = Path(config.out) / "teacher_answers.safetensors"
-    answers = remembered(
-        kept, f"{checksum(weights_path(config.teacher))} {faces.checksum()}", ask, write=group.is_first
-    )
-    return with_answers(faces, answers, config.teacher_share)
+    asked = f"{checksum(teacher_file(config.teacher))} {faces.checksum()}"
+    return with_answers(faces, remembered(kept, asked, ask, write=group.is_first), config.teacher_share)
 
 
 def describe_run(config: TrainConfig) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.training.config import SourceConfig
 from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
 from emotional_dan_ros.training.sources import load_source
+from emotional_dan_ros.training.teachers import EmotionalDANTeacher
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -28,19 +31,20 @@ def teacher_that_says(probabilities: list[float], image_size: int) -> EmotionalD
 @pytest.mark.parametrize("image_size", [32, 48])
 def test_targets_move_towards_the_teacher_by_its_share(faces, image_size):
     says = [0.4, 0.3, 0.1, 0.05, 0.05, 0.05, 0.05]
-    answers = teacher_targets(teacher_that_says(says, image_size), faces, torch.device("cpu"))
+    teacher = EmotionalDANTeacher(teacher_that_says(says, image_size), CPU)
+    answers = teacher_targets(teacher, faces, CPU)
     taught = with_answers(faces, answers, 0.25)
     assert torch.allclose(taught.targets, 0.75 * faces.targets + 0.25 * torch.tensor(says), atol=1e-6)
     assert torch.equal(taught.crops, faces.crops)
 
 
 def test_a_face_and_its_mirror_image_get_the_same_answer(faces):
-    teacher = teacher_that_says([1 / 7] * 7, 32)
+    model = teacher_that_says([1 / 7] * 7, 32)
     torch.manual_seed(0)
-    torch.nn.init.normal_(teacher.stage2.emotion.weight)
-    cpu = torch.device("cpu")
+    torch.nn.init.normal_(model.stage2.emotion.weight)
+    teacher = EmotionalDANTeacher(model, CPU)
     mirrored = type(faces)(faces.crops.flip(2), *[getattr(faces, f) for f in list(faces.__dataclass_fields__)[1:]])
-    answers, mirror_answers = teacher_targets(teacher, faces, cpu), teacher_targets(teacher, mirrored, cpu)
+    answers, mirror_answers = teacher_targets(teacher, faces, CPU), teacher_targets(teacher, mirrored, CPU)
     assert answers.std(dim=0).max() > 1e-3  # it does look at the faces
     assert torch.allclose(answers, mirror_answers, atol=1e-5)
 
