@@ -94,9 +94,9 @@ class TrainConfig:
         init: weights to start from, also of another image size; empty for a fresh network.
         init_share: how much of them remains: the result is this share of `init` and the rest of what was learnt,
             tensor by tensor (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), 0 .. below 1.
-        teacher: weights whose answers become part of the targets (distillation), or any other network as an ONNX file
-            (see `OnnxTeacher`); empty for none.
-        teacher_share: weight of the teacher's answer against the source's own target, 0 .. 1.
+        teachers: weights whose answers, averaged, become part of the targets (distillation), or any other networks as
+            ONNX files (see `OnnxTeacher`).
+        teacher_share: weight of the teachers' answer against the source's own target, 0 .. 1.
     """
 
     name: str = "rt"
@@ -109,7 +109,7 @@ class TrainConfig:
     prior_shift: float = 0.0
     init: str = ""
     init_share: float = 0.0
-    teacher: str = ""
+    teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
     model: ModelConfig = field(default_factory=ModelConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

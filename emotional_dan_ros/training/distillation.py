@@ -8,7 +8,8 @@ student has to give for the disturbed one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +22,8 @@ from emotional_dan_ros.training.faceset import FaceSet
 from emotional_dan_ros.training.teachers import Teacher
 
 _BATCH = 256
+
+_log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
@@ -40,6 +43,30 @@ def teacher_targets(teacher: Teacher, faces: FaceSet, device: torch.device) -> T
         crops = plain_crops(faces.crops[start : start + _BATCH].to(device), teacher.image_size)
         parts.append(((teacher(crops) + teacher(crops.flip(3))) / 2).cpu())
     return torch.cat(parts)
+
+
+def mean_answers(
+    teachers: Mapping[str, Teacher], faces: FaceSet, folder: Path, device: torch.device, write: bool = True
+) -> Tensor:
+    """What several teachers say on average, (N, C); each is asked once, also when the run is started again.
+
+    Args:
+        teachers: at least one, each by what tells it from all others (the checksum of its file).
+        faces: training faces.
+        folder: where answers are kept.
+        device: where to cut the teachers' crops.
+        write: whether this process may write into the folder.
+    """
+    answers = []
+    for number, (identity, teacher) in enumerate(teachers.items(), 1):
+
+        def ask(number: int = number, teacher: Teacher = teacher) -> Tensor:
+            _log.info("asking teacher %d of %d about %d faces", number, len(teachers), len(faces))
+            return teacher_targets(teacher, faces, device)
+
+        kept = folder / f"{identity[:12]}.safetensors"
+        answers.append(remembered(kept, f"{identity} {faces.checksum()}", ask, write))
+    return torch.stack(answers).mean(dim=0)
 
 
 def with_answers(faces: FaceSet, answers: Tensor, share: float) -> FaceSet:

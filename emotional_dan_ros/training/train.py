@@ -24,13 +24,12 @@ from emotional_dan_ros.model.weights import WeightsInfo, load_weights, save_weig
 from emotional_dan_ros.training.averaging import blend_weights
 from emotional_dan_ros.training.calibration import Calibration, calibrate
 from emotional_dan_ros.training.config import TrainConfig, load_config, to_tree
-from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
+from emotional_dan_ros.training.distillation import mean_answers, with_answers
 from emotional_dan_ros.training.distributed import ALONE, Group, join_group, leave_group
-from emotional_dan_ros.training.faceset import FaceSet
 from emotional_dan_ros.training.precision import choose_precision
 from emotional_dan_ros.training.resizing import can_resize, resized_state
 from emotional_dan_ros.training.sources import VALIDATION, checksum, load_source, load_sources
-from emotional_dan_ros.training.teachers import Teacher, load_teacher, teacher_file
+from emotional_dan_ros.training.teachers import load_teacher, teacher_file
 from emotional_dan_ros.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
@@ -68,12 +67,14 @@ def train(config: TrainConfig, device: torch.device, group: Group = ALONE) -> Pa
     config = dataclasses.replace(config, precision=choose_precision(config.precision, device))
     out = Path(config.out)
     state = _first_weights(config)
-    teacher = load_teacher(config.teacher, device, config.precision) if config.teacher else None
+    teachers = [load_teacher(name, device, config.precision) for name in config.teachers]
     _log.info("reading faces")
     faces = load_sources(config.train, config.model.image_size)
     validation = load_source(config.validation, config.model.image_size, VALIDATION) if config.validation else None
-    if teacher:
-        faces = _taught(config, faces, teacher, device, group)
+    if teachers:
+        asked = dict(zip((checksum(teacher_file(name)) for name in config.teachers), teachers, strict=True))
+        answers = mean_answers(asked, faces, out / "teacher_answers", device, write=group.is_first)
+        faces = with_answers(faces, answers, config.teacher_share)
     trainer = Trainer(config, faces, validation, device, group)
     if state:
         trainer.model.load_state_dict(state)
@@ -126,18 +127,6 @@ def _first_weights(config: TrainConfig) -> dict[str, torch.Tensor]:
             f"{config.model.image_size} px: what is resampled has to learn; set freeze_stage1 to false"
         )
     return resized_state(model, config.model.image_size)
-
-
-def _taught(config: TrainConfig, faces: FaceSet, teacher: Teacher, device: torch.device, group: Group) -> FaceSet:
-    """Faces with the teacher's answers in their targets; asked once, also when the run is started again."""
-
-    def ask() -> torch.Tensor:
-        _log.info("asking the teacher about %d faces", len(faces))
-        return teacher_targets(teacher, faces, device)
-
-    kept = Path(config.out) / "teacher_answers.safetensors"
-    asked = f"{checksum(teacher_file(config.teacher))} {faces.checksum()}"
-    return with_answers(faces, remembered(kept, asked, ask, write=group.is_first), config.teacher_share)
 
 
 def describe_run(config: TrainConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.training.config import SourceConfig
-from emotional_dan_ros.training.distillation import remembered, teacher_targets, with_answers
+from emotional_dan_ros.training.distillation import mean_answers, remembered, teacher_targets, with_answers
 from emotional_dan_ros.training.sources import load_source
 from emotional_dan_ros.training.teachers import EmotionalDANTeacher
 
@@ -64,6 +64,23 @@ def test_answers_are_asked_for_once_and_again_for_another_question_or_a_damaged_
     assert remembered(path, "a third", ask, write=False)[0, 0] == 4
     assert remembered(path, "somebody else", ask)[0, 0] == 3
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_several_teachers_say_their_mean_and_are_asked_once(faces, tmp_path):
+    first, second = [0.4, 0.3, 0.1, 0.05, 0.05, 0.05, 0.05], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4]
+    teachers = {
+        "first by its checksum": EmotionalDANTeacher(teacher_that_says(first, 32), CPU),
+        "the second by its own": EmotionalDANTeacher(teacher_that_says(second, 48), CPU),
+    }
+    answers = mean_answers(teachers, faces, tmp_path / "answers", CPU)
+    assert torch.allclose(answers, torch.tensor([first, second]).mean(dim=0).expand(len(faces), 7), atol=1e-6)
+    assert len(list((tmp_path / "answers").iterdir())) == 2
+
+    def silent(crops):
+        raise AssertionError("asked again")
+
+    again = mean_answers(dict.fromkeys(teachers, silent), faces, tmp_path / "answers", CPU)
+    assert torch.equal(again, answers)
 
 
 def test_the_question_names_the_pixels(faces):

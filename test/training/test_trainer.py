@@ -269,7 +269,7 @@ def test_a_share_of_the_weights_it_started_from_remains(write_faces, tmp_path, o
 def test_weights_that_a_run_cannot_start_from_are_refused(write_faces, tmp_path, image_size, width, schedule, words):
     settings = tree(write_faces(40), tmp_path / "run", **schedule) | {
         "init": weights_for(image_size, width, tmp_path / "start.safetensors"),
-        "teacher": weights_for(32, 0.125, tmp_path / "teacher.safetensors"),  # is not asked in vain
+        "teachers": [weights_for(32, 0.125, tmp_path / "teacher.safetensors")],  # is not asked in vain
     }
     with pytest.raises(UserError, match=words):
         train(build(TrainConfig, settings, ""), torch.device("cpu"))
