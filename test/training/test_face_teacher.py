@@ -81,7 +81,7 @@ def test_another_model_is_refused_in_one_line(script, tmp_path):
     entry = {"name": "dense/kernel", "shape": [1], "dtype": "float32"}
     other.write_text(json.dumps({"weightsManifest": [{"paths": ["other.bin"], "weights": [entry]}]}))
     (tmp_path / "other.bin").write_bytes(bytes(4))
-    with pytest.raises(UserError, match="expected the layers of MobileNet v1 .*, got dense/kernel"):
+    with pytest.raises(UserError, match=r"expected the layers of MobileNet v1 .*, got dense/kernel"):
         script.read_tfjs(other)
 
 
