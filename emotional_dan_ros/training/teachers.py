@@ -73,8 +73,10 @@ class OnnxTeacher:
         except ImportError as error:
             raise UserError("teacher: an ONNX file needs onnxruntime; install the extra 'export'") from error
         try:
-            # CUDA where this onnxruntime has it, else the processor.
-            self._session = runtime.InferenceSession(str(path), providers=runtime.get_available_providers())
+            # TensorRT, which is named as available too, would spend minutes on an engine for each size of batch.
+            there = runtime.get_available_providers()
+            providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+            self._session = runtime.InferenceSession(str(path), providers=providers)
         except Exception as error:  # onnxruntime has a dozen classes of errors without a common one of their own
             raise UserError(f"teacher: {path} could not be read as ONNX: {str(error).splitlines()[0]}") from error
         outputs = {output.name: output for output in self._session.get_outputs()}
