@@ -13,7 +13,6 @@ and started again, it goes on from the last half epoch. The result is what `Onnx
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import logging
 import math
@@ -32,6 +31,7 @@ from emotional_dan_ros.core.labels import NUM_EMOTIONS
 from emotional_dan_ros.model.losses import emotion_loss
 from emotional_dan_ros.model.preprocess import standardise
 from emotional_dan_ros.training.augmentation import AugmentationConfig, Augmenter
+from emotional_dan_ros.training.averaging import WeightAverage
 from emotional_dan_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from emotional_dan_ros.training.config import load_config
 from emotional_dan_ros.training.faceset import FaceSet
@@ -43,6 +43,8 @@ BATCH = 64
 #: Of the layers that were trained before; the new last layer learns four times as fast.
 LEARNING_RATE = 5e-4
 WARMUP = 0.06
+#: Decay of the averaged weights.
+AVERAGING = 0.998
 #: The first layers stay as they are: edges are edges, and they cost most.
 FROZEN_BLOCKS = 5
 AUGMENTATION = AugmentationConfig(cutout=0.25, darkness=0.08, infrared=0.08, hidden_part=0.08)
@@ -191,15 +193,6 @@ def learning_rate(progress: float) -> float:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, step: int) -> None:
-    """Move the averaged weights towards the network's."""
-    decay = min(0.998, (1 + step) / (10 + step))
-    for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast, 1 - decay)
-
-
-@torch.no_grad()
 def accuracy(network: MobileNet, faces: FaceSet, augmenter: Augmenter, device: torch.device) -> float:
     """Share of faces whose strongest target is found."""
     hits = 0
@@ -249,7 +242,7 @@ def main() -> int:
     network.calibrate(augmenter.plain(faces.crops[:512:4], faces.landmarks[:512:4])[0])
     network.to(device, memory_format=torch.channels_last)
     network.learn()
-    average = copy.deepcopy(network).eval().requires_grad_(False)
+    average = WeightAverage(network, AVERAGING)
     optimizer = optimizer_of(network)
     steps_per_epoch = len(faces) // BATCH
     total = round(args.epochs * steps_per_epoch)
@@ -259,7 +252,8 @@ def main() -> int:
     if checkpoint.is_file():
         state = load_checkpoint(checkpoint)
         network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
+        average.model.load_state_dict(state["average"])
+        average.steps = state["step"]
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         _log.info("going on from step %d of %d", step, total)
@@ -278,19 +272,19 @@ def main() -> int:
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         step += 1
-        follow(average, network, step)
+        average.update(network)
         smooth = 0.98 * smooth + 0.02 * loss.item() if smooth else loss.item()
         if step % 50 == 0:
             _log.info("step %d/%d loss %.4f, %.2f s a step", step, total, smooth, (time.monotonic() - started) / 50)
             started = time.monotonic()
         if step % (steps_per_epoch // 2) == 0 or step == total:
             if validation:
-                found = accuracy(average, validation, augmenter, device)
+                found = accuracy(average.model, validation, augmenter, device)
                 _log.info("epoch %.1f: validation accuracy %.3f", step / steps_per_epoch, found)
-            state = {"network": network.state_dict(), "average": average.state_dict()}
+            state = {"network": network.state_dict(), "average": average.model.state_dict()}
             save_checkpoint(checkpoint, {**state, "optimizer": optimizer.state_dict(), "step": step})
 
-    write_onnx(average.cpu(), args.out)
+    write_onnx(average.model.cpu(), args.out)
     _log.info("teacher: %s", args.out)
     return 0
 

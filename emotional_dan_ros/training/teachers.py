@@ -78,24 +78,24 @@ class OnnxTeacher:
             providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
             self._session = runtime.InferenceSession(str(path), providers=providers)
         except Exception as error:  # onnxruntime has a dozen classes of errors without a common one of their own
-            raise UserError(f"teacher: {path} could not be read as ONNX: {str(error).splitlines()[0]}") from error
+            words = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"teacher: {path} could not be read as ONNX: {words}") from error
         outputs = {output.name: output for output in self._session.get_outputs()}
         chosen = outputs.get(_LOGITS, next(iter(outputs.values())) if len(outputs) == 1 else None)
         if chosen is None:
             raise UserError(f"teacher: {path}: expected an output named 'logits', got {', '.join(outputs)}")
         inputs = self._session.get_inputs()
-        shape = list(inputs[0].shape)
+        shape = list(inputs[0].shape) if len(inputs) == 1 and inputs[0].type == "tensor(float)" else []
         if (
-            len(inputs) != 1
-            or len(shape) != 4
+            len(shape) != 4
             or isinstance(shape[0], int)
             or shape[1] != 1
             or not isinstance(shape[2], int)
             or shape[2] != shape[3]
         ):
             raise UserError(
-                f"teacher: {path}: expected one input of shape (N, 1, S, S) with N left open, grey 0 .. 1, "
-                f"got {', '.join(str(i.shape) for i in inputs)}"
+                f"teacher: {path}: expected one float32 input of shape (N, 1, S, S) with N left open, grey 0 .. 1, "
+                f"got {', '.join(f'{i.type} {i.shape}' for i in inputs) or 'none'}"
             )
         if list(chosen.shape)[1:] != [NUM_EMOTIONS]:
             raise UserError(
@@ -128,7 +128,11 @@ def load_teacher(name: str, device: torch.device, precision: str = "float32") ->
     """
     if _is_onnx(name):
         return OnnxTeacher(Path(name))
-    model, _ = load_weights(name)
+    model, info = load_weights(name)
+    if info.classes != EMOTION_NAMES:
+        raise UserError(
+            f"teacher: {name}: expected the classes {', '.join(EMOTION_NAMES)}, got {', '.join(info.classes)}"
+        )
     return EmotionalDANTeacher(model, device, precision)
 
 

@@ -21,10 +21,13 @@ CPU = torch.device("cpu")
 LINEAR = np.linspace(-1, 1, 16 * 7, dtype=np.float32).reshape(16, 7)
 
 
-def write_linear(path, input_shape=("N", 1, 4, 4), classes=7, outputs=("logits",)):
+def write_linear(path, input_shape=("N", 1, 4, 4), classes=7, outputs=("logits",), dtype=onnx.TensorProto.FLOAT):
     """An ONNX file that flattens its input and multiplies it by `LINEAR`; the first output is twice that."""
     make = onnx.helper
-    nodes = [make.make_node("Flatten", ["crops"], ["flat"])]
+    nodes = [
+        make.make_node("Cast", ["crops"], ["cast"], to=onnx.TensorProto.FLOAT),
+        make.make_node("Flatten", ["cast"], ["flat"]),
+    ]
     graph_outputs = []
     for index, name in enumerate(reversed(outputs)):
         nodes.append(make.make_node("MatMul", ["flat", f"weight{index}"], [name]))
@@ -33,7 +36,7 @@ def write_linear(path, input_shape=("N", 1, 4, 4), classes=7, outputs=("logits",
     weights = [
         onnx.numpy_helper.from_array(columns * np.float32(index + 1), f"weight{index}") for index in range(len(outputs))
     ]
-    image = make.make_tensor_value_info("crops", onnx.TensorProto.FLOAT, list(input_shape))
+    image = make.make_tensor_value_info("crops", dtype, list(input_shape))
     graph = make.make_graph(nodes, "linear", [image], graph_outputs[::-1], weights)
     onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9), path)
     return path
@@ -79,7 +82,8 @@ def test_an_exported_network_teaches_what_its_weights_teach(tmp_path):
         (lambda p: p.write_bytes(b"no network"), "could not be read as ONNX"),
         (lambda p: write_linear(p, outputs=("a", "b")), "expected an output named 'logits', got a, b"),
         (lambda p: write_linear(p, input_shape=(1, 1, 4, 4)), "N left open"),
-        (lambda p: write_linear(p, input_shape=("N", 16)), r"expected one input of shape \(N, 1, S, S\)"),
+        (lambda p: write_linear(p, input_shape=("N", 16)), r"one float32 input of shape \(N, 1, S, S\)"),
+        (lambda p: write_linear(p, dtype=onnx.TensorProto.DOUBLE), r"one float32 input .*got tensor\(double\)"),
         (lambda p: write_linear(p, classes=8), r"expected logits of shape \(N, 7\) for neutral, happiness"),
     ],
 )
@@ -95,3 +99,14 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match="extra 'export'"):
         load_teacher(str(tmp_path / "teacher.onnx"), CPU)
+
+
+def test_weights_of_other_classes_are_refused(tmp_path):
+    model = EmotionalDAN(ModelConfig(image_size=32, width=0.125, heatmap_half_px=3, num_emotions=3))
+    path = tmp_path / "three.safetensors"
+    info = WeightsInfo(
+        name="three", model=model.config, log_prior=(0.0,) * 3, classes=("neutral", "positive", "negative")
+    )
+    save_weights(path, model, info)
+    with pytest.raises(UserError, match=r"expected the classes neutral, happiness, .* got neutral, positive, negative"):
+        load_teacher(str(path), CPU)
