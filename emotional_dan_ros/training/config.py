@@ -91,7 +91,7 @@ class TrainConfig:
         validation: npz (usage 1) or other source to choose on; measured after every epoch.
         prior_shift: how far the class prior moves from that of the drawn training faces (0) to that of the
             validation faces (1) when training has ended.
-        init: weights to start from, also of another image size; empty for a fresh network.
+        init: weights to start from, also of another image size or a wider feature; empty for a fresh network.
         init_share: how much of them remains: the result is this share of `init` and the rest of what was learnt,
             tensor by tensor (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), 0 .. below 1.
         teachers: weights whose answers, averaged, become part of the targets (distillation), or any other networks as

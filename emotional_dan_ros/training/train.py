@@ -119,14 +119,14 @@ def _first_weights(config: TrainConfig) -> dict[str, torch.Tensor]:
     if not can_resize(info.model, config.model):
         raise UserError(
             f"init: {config.init} has another model configuration than this run; image_size, heatmap_half_px, "
-            "dropout and bn_momentum may differ, nothing else"
+            "dropout and bn_momentum may differ and feature_width be less, nothing else"
         )
     if config.schedule.freeze_stage1 and info.model.image_size != config.model.image_size:
         raise UserError(
             f"schedule.freeze_stage1: {config.init} is for {info.model.image_size} px, this run for "
             f"{config.model.image_size} px: what is resampled has to learn; set freeze_stage1 to false"
         )
-    return resized_state(model, config.model.image_size)
+    return resized_state(model, config.model)
 
 
 def describe_run(config: TrainConfig) -> dict[str, Any]:
