@@ -29,9 +29,10 @@ from monitor_bench.calibrate import calibrate  # noqa: E402
 from monitor_bench.cost import cost_per_frame_us  # noqa: E402
 from monitor_bench.streams import FaceOutputs, join, synthetic_outputs  # noqa: E402
 
-from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig  # noqa: E402
-from emotional_dan_ros.core.anomaly.calibration import CALIBRATION_FILE  # noqa: E402
+from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, calibration_path  # noqa: E402
 from emotional_dan_ros.core.errors import UserError  # noqa: E402
+from emotional_dan_ros.model.weights import weights_path  # noqa: E402
+from emotional_dan_ros.training.sources import checksum  # noqa: E402
 
 COMMANDS = ("all", "calibrate", "theory", "streams", "cabins", "clips", "cost")
 #: Unit-normal distance of the synthetic classifier's classes: right on 73 % of faces.
@@ -46,9 +47,11 @@ def main() -> int:
     parser.add_argument("--media", type=Path, default=ROOT.parent / "shared" / "media", help="folder of videos")
     parser.add_argument("--weights", default="rt", help="shipped name or safetensors file")
     parser.add_argument("--synthetic", action="store_true", help="a classifier drawn at random; needs no data")
-    parser.add_argument("--cache", type=Path, default=ROOT / "out" / "monitor_outputs.npz")
+    parser.add_argument("--cache", type=Path, help="the outputs on the faces (default: a file for the weights)")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "anomaly")
-    parser.add_argument("--calibration", type=Path, default=CALIBRATION_FILE)
+    parser.add_argument(
+        "--calibration", type=Path, help="what calibrate writes (default: NAME.monitor.json beside the weights)"
+    )
     parser.add_argument("--hours", type=float, default=10.0, help="passenger-hours of streams")
     parser.add_argument("--calibration-hours", type=float, default=60.0)
     parser.add_argument("--hz", type=float, default=5.0, help="frames per second of the streams")
@@ -87,9 +90,10 @@ def run_calibrate(args: argparse.Namespace) -> int:
     what = "a synthetic classifier" if args.synthetic else "FER2013's PublicTest faces, FER+ labels"
     source = f"{what}; python benchmarks/anomaly.py calibrate --seed {args.seed}"
     result = _calibrate(args, faces, source)
-    args.calibration.parent.mkdir(parents=True, exist_ok=True)
-    args.calibration.write_text(result.as_json(), encoding="utf-8")
-    print(f"wrote {args.calibration}")
+    path = args.calibration or calibration_path(args.weights)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(result.as_json(), encoding="utf-8")
+    print(f"wrote {path}")
     return 0
 
 
@@ -188,14 +192,15 @@ def _calibrate(args: argparse.Namespace, faces: FaceOutputs, source: str) -> Cal
 def _faces(args: argparse.Namespace, labels: str) -> FaceOutputs:
     if args.synthetic:
         return synthetic_outputs(SYNTHETIC_DISTANCE, 7000, args.poses, args.seed)
-    if not args.cache.is_file():
+    cache = args.cache or ROOT / "out" / f"monitor_outputs_{checksum(weights_path(args.weights))[:12]}.npz"
+    if not cache.is_file():
         if not (args.data / "fer2013.npz").is_file():
             raise UserError(
                 f"expected fer2013.npz in {args.data}, found none; name its folder with --data, or --synthetic"
             )
-        args.cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(args.cache, **outputs.compute(args.data, args.weights, args.poses, args.seed, _tell))
-    return outputs.load(args.cache, labels)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(cache, **outputs.compute(args.data, args.weights, args.poses, args.seed, _tell))
+    return outputs.load(cache, labels)
 
 
 def _tell(text: str) -> None:

@@ -94,6 +94,12 @@ def save_weights(path: Path, model: EmotionalDAN, info: WeightsInfo, half: bool 
         temporary.unlink(missing_ok=True)
 
 
+def is_shipped_name(weights: str | Path) -> bool:
+    """Whether this names weights that ship with the package (``rt``) and not a file."""
+    text = str(weights)
+    return bool(text) and "/" not in text and "." not in text
+
+
 def weights_path(weights: str | Path) -> Path:
     """File of weights named ``rt``-like (shipped with the package) or given by path.
 
@@ -101,7 +107,7 @@ def weights_path(weights: str | Path) -> Path:
         UserError: there is no such file.
     """
     text = str(weights)
-    path = WEIGHTS_DIR / f"{text}.safetensors" if text and "/" not in text and "." not in text else Path(text)
+    path = WEIGHTS_DIR / f"{text}.safetensors" if is_shipped_name(weights) else Path(text)
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in WEIGHTS_DIR.glob("*.safetensors"))) or "none"
         raise UserError(f"expected weights {text!r} at {path}, found no file; shipped are: {shipped}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
@@ -9,7 +10,7 @@ from typing import Any
 
 from std_srvs.srv import Trigger
 
-from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
+from emotional_dan_ros.core.anomaly import AnomalyMonitor, Calibration, MonitorConfig, load_calibration
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
 from emotional_dan_ros.nodes.base import PipelineNode
 from emotional_dan_ros.nodes.health import ERROR, WARN
@@ -41,7 +42,7 @@ class AnomalyMonitorNode(PipelineNode):
 
     def set_up(self) -> None:
         # A new monitor counts its events from 1; ids are never reused within a run of the node.
-        self._monitor = AnomalyMonitor(_config(self.parameters.values))
+        self._monitor = AnomalyMonitor(_config(self.parameters.values), _calibration(self.parameters.values))
         self._event_id_offset = self._last_event_id
         self._dropped_states = 0
         self._anomalies = self.open_output(ANOMALIES)
@@ -73,7 +74,7 @@ class AnomalyMonitorNode(PipelineNode):
         config = _config(values)
         with self._lock:
             if self._monitor is None:
-                AnomalyMonitor(config)  # refuses what contradicts itself
+                AnomalyMonitor(config, _calibration(values))  # refuses what contradicts itself
             elif changed - {"stall_timeout"}:
                 self._publish(self._monitor.reconfigure(config))
 
@@ -87,6 +88,11 @@ class AnomalyMonitorNode(PipelineNode):
         else:
             self.clear("states")
         self._dropped_states = dropped
+        if self._monitor.calibration_warning:
+            # It stays as it is until somebody acts: the log need not repeat it.
+            self.warn_once("calibration", WARN, self._monitor.calibration_warning, silence_s=math.inf)
+        else:
+            self.clear("calibration")
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self._lock:
@@ -116,6 +122,11 @@ class AnomalyMonitorNode(PipelineNode):
 
 def _config(values: Values) -> MonitorConfig:
     return MonitorConfig.from_flat({name: values[name] for name in MonitorConfig().flat()})
+
+
+def _calibration(values: Values) -> Calibration | None:
+    path = str(values["calibration"])
+    return load_calibration(path) if path else None
 
 
 def main(args: list[str] | None = None) -> int:

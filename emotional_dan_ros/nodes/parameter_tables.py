@@ -218,7 +218,14 @@ def _anomaly_monitor() -> tuple[Param, ...]:
     # Loads the monitor, which the processes of the other nodes do without.
     from emotional_dan_ros.core.anomaly.config import MonitorConfig
 
-    return (*_COMMON, *params_of(MonitorConfig, max_passengers=(1, 10_000)))
+    calibration = Param(
+        "calibration",
+        "",
+        "File of the calibration that thresholds follow from, for weights of your own; empty is the one that ships for "
+        "the weights that the emotions come from (docs/monitor.md, 'Other weights').",
+        change=Change.CONFIGURE,
+    )
+    return (*_COMMON, calibration, *params_of(MonitorConfig, max_passengers=(1, 10_000)))
 
 
 OVERLAY: tuple[Param, ...] = (

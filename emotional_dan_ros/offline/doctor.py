@@ -64,7 +64,7 @@ def examine(weights: str = "rt") -> list[Finding]:
         "PyTorch": _torch,
         "face detector": _detector,
         "weights": lambda: _weights(weights),
-        "anomaly monitor": _monitor,
+        "anomaly monitor": lambda: _monitor(weights),
         "videos": _videos,
         "bags": _bags,
         "Parquet tables": lambda: _optional("pyarrow", "Parquet tables", "install pyarrow; tables are CSV without it"),
@@ -128,11 +128,15 @@ def _weights(weights: str) -> Finding:
     return Finding(Verdict.OK, "weights", f"{recognizer.model_name}, {size_mb:.1f} MB, checksum fits ({path})")
 
 
-def _monitor() -> Finding:
-    from emotional_dan_ros.core.anomaly import AnomalyMonitor
+def _monitor(weights: str) -> Finding:
+    from emotional_dan_ros.core.anomaly import AnomalyMonitor, calibration_for, calibration_path
 
-    AnomalyMonitor()
-    return Finding(Verdict.OK, "anomaly monitor", "its calibration is there")
+    calibration = calibration_for(weights)
+    AnomalyMonitor(calibration=calibration)
+    if calibration is None:
+        missing = f"no calibration for {weights} at {calibration_path(weights)}: false alarms are not as few as asked"
+        return Finding(Verdict.MISSING, "anomaly monitor", missing, "see 'Other weights' in docs/monitor.md")
+    return Finding(Verdict.OK, "anomaly monitor", f"its calibration for {calibration.model_name} is there")
 
 
 def _videos() -> Finding:

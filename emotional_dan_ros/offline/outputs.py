@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotional_dan_ros.core.anomaly import AnomalyMonitor, MonitorConfig
+from emotional_dan_ros.core.anomaly import AnomalyMonitor, Calibration, MonitorConfig
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.render import draw_overlay
 from emotional_dan_ros.core.tracking import FaceTracker, TrackerConfig
@@ -44,6 +44,7 @@ class OutputConfig:
         crops: put the aligned face crops into the bag; the records must hold them.
         tracker: how passengers are told apart.
         monitor: settings of the anomaly monitor.
+        calibration: of the monitor; None takes what ships for the weights.
     """
 
     table: str
@@ -53,6 +54,7 @@ class OutputConfig:
     crops: bool
     tracker: TrackerConfig
     monitor: MonitorConfig
+    calibration: Calibration | None = None
 
     @property
     def table_name(self) -> str:
@@ -89,7 +91,7 @@ def judged(records: Records, config: OutputConfig) -> Iterator[Judged]:
 
     The last frame also carries the ENDs of the events that were still open.
     """
-    monitor = AnomalyMonitor(config.monitor)
+    monitor = AnomalyMonitor(config.monitor, config.calibration)
     held: Judged | None = None
     for faces, emotions in identified(records(), FaceTracker(config.tracker)):
         if held is not None:

@@ -22,6 +22,7 @@ from emotional_dan_ros.offline.inputs import Input, expand, fingerprint
 from emotional_dan_ros.offline.job import Outcome, run_job
 from emotional_dan_ros.offline.maps import MapPainter
 from emotional_dan_ros.offline.outputs import OutputConfig
+from emotional_dan_ros.offline.own_calibration import own_calibration
 from emotional_dan_ros.offline.progress import Board
 from emotional_dan_ros.offline.ray_engine import DEFAULT_PIECE_FRAMES, RayEngine
 from emotional_dan_ros.offline.table import default_format
@@ -86,9 +87,12 @@ def run(args: argparse.Namespace) -> int:
         crops=args.crops,
         tracker=pipeline_config.tracker,
         monitor=MonitorConfig(),
+        calibration=own_calibration(args.weights),
     )
     settings = _settings(pipeline_config, output_config)
-    AnomalyMonitor(output_config.monitor)  # what is wrong with it is told now, and not after the last frame
+    AnomalyMonitor(
+        output_config.monitor, output_config.calibration
+    )  # what is wrong with it is told now, and not after the last frame
 
     explain = MapPainter(args.weights, args.device)
     outcomes: list[Outcome] = []
@@ -149,7 +153,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]:
     weights = weights_path(pipeline.weights)
+    own = {"calibration": outputs.calibration.as_json()} if outputs.calibration else {}
     return {
+        **own,
         "version": RESULTS_VERSION,
         "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "detector": asdict(pipeline.detector),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotional_dan_ros.core.anomaly import MonitorConfig, load_calibration
+from emotional_dan_ros.core.anomaly import MonitorConfig
 from emotional_dan_ros.core.anomaly.tuning import NONE_SEEN_BOUND, Trial, Tuner
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase, FrameEmotions
@@ -16,6 +17,7 @@ from emotional_dan_ros.offline.atomic import whole_or_nothing
 from emotional_dan_ros.offline.emotion_frames import emotion_frames
 from emotional_dan_ros.offline.frame_pipeline import FramePipeline, PipelineConfig
 from emotional_dan_ros.offline.inputs import expand
+from emotional_dan_ros.offline.own_calibration import own_calibration
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,12 +53,14 @@ def run(args: argparse.Namespace) -> int:
     if args.wanted is not None and not args.wanted > 0:
         raise UserError(f"expected --wanted above 0 false alarms an hour, got {args.wanted:g}")
     config = MonitorConfig.from_flat(dict(_setting(text) for text in args.set))
-    tuner = Tuner(config, load_calibration())
+    tuner = Tuner(config, own_calibration(args.weights))
     pipeline = PipelineConfig(weights=args.weights, device=args.device)
     reports: list[dict[str, Any]] = []
     for job in expand(args.inputs, args.topic):
         events, duration_s = _watch(tuner, emotion_frames(job, lambda: FramePipeline(pipeline)), job.spec)
         reports.append({"input": job.spec, "duration_s": round(duration_s, 3), "events": events})
+    if tuner.calibration_warning:
+        print(tuner.calibration_warning, file=sys.stderr)
     trials = tuner.trials()
     enough = args.wanted is not None and tuner.hours * args.wanted >= NONE_SEEN_BOUND
     proposal = tuner.proposal(args.wanted) if enough else None

@@ -22,6 +22,7 @@ from emotional_dan_ros.core.render import banner_text, draw_overlay
 from emotional_dan_ros.core.sources import ImageSource, open_source
 from emotional_dan_ros.core.tracking import FaceTracker
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyPhase
+from emotional_dan_ros.offline.own_calibration import own_calibration
 from emotional_dan_ros.offline.watch_page import WatchPage
 
 DEFAULT_PORT = 8765
@@ -117,7 +118,7 @@ class Watcher:
     def __init__(self, weights: str, device: str) -> None:
         self._recognizer = EmotionRecognizer.load(weights, device)
         self._faces = FacePipeline(FaceDetector(device=device), FaceTracker(), DEFAULT_DETECTION_INTERVAL)
-        self._monitor = AnomalyMonitor()
+        self._monitor = AnomalyMonitor(calibration=own_calibration(weights))
         self._active: dict[int, AnomalyEvent] = {}
         self.anomalies: list[str] = []
         """What happened, newest first."""

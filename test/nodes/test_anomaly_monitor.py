@@ -8,11 +8,13 @@ pytest.importorskip("rclpy", reason="no ROS 2 here: run in the environment of `m
 pytest.importorskip("emotional_dan_ros.msg", reason="the messages are not built: run `make test`")
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from emotional_dan_ros.msg import EmotionAnomaly, EmotionStateArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from emotional_dan_ros.core.anomaly import calibration_path
 from emotional_dan_ros.core.types import EmotionState, FrameEmotions
 from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
 from emotional_dan_ros.nodes.topics import EMOTIONS
@@ -33,18 +35,20 @@ FACE = EmotionState(
 class Drive:
     """Shows the monitor one frame after the other, 10 a second of the camera's time; none gets lost."""
 
-    def __init__(self, graph) -> None:
+    def __init__(self, graph, **parameters: str) -> None:
         self.graph = graph
-        self.node = graph.add(AnomalyMonitorNode, passenger_lost__tracked_s=1.0, passenger_lost__gone_s=0.5)
+        self.node = graph.add(
+            AnomalyMonitorNode, passenger_lost__tracked_s=1.0, passenger_lost__gone_s=0.5, **parameters
+        )
         self.events = graph.hear(EmotionAnomaly, "anomalies", LATCHED)
         self._emotions = graph.probe.create_publisher(EmotionStateArray, "emotions", EMOTIONS.qos())
         graph.wait_until(lambda: self.node.is_active and self._emotions.get_subscription_count())
         self.stamp_ns = START_NS
 
-    def show(self, frames: int, *states: EmotionState) -> None:
+    def show(self, frames: int, *states: EmotionState, model_name: str = "rt") -> None:
         for _ in range(frames):
             received = self.node.health._received
-            frame = FrameEmotions(self.stamp_ns, "cabin", (640, 480), "rt", states)
+            frame = FrameEmotions(self.stamp_ns, "cabin", (640, 480), model_name, states)
             self._emotions.publish(EMOTIONS.to_message(frame))
             self.graph.wait_until(lambda received=received: self.node.health._received > received)
             self.stamp_ns += 100 * MS
@@ -114,3 +118,28 @@ def test_who_comes_late_hears_of_open_events(graph, other_graph):
     start = Drive(graph).lose_a_passenger()
     late = other_graph.hear(EmotionAnomaly, "anomalies", LATCHED)
     assert late.wait_for(lambda heard: heard[0] if heard else None).event_id == start.event_id
+
+
+def test_thresholds_of_other_weights_are_told_until_they_fit(graph):
+    drive = Drive(graph)
+    statuses = graph.hear(DiagnosticArray, "/diagnostics")
+    drive.show(1, FACE, model_name="mine")
+    statuses.wait_for_one(lambda array: any("'mine'" in status.message for status in array.status))
+    drive.show(1, FACE)
+    graph.wait_until(lambda: drive.node.health.problem("calibration") is None)
+
+
+def test_a_calibration_of_ones_own(graph, tmp_path):
+    path = tmp_path / "mine.monitor.json"
+    path.write_text(calibration_path("rt").read_text().replace('"model_name": "rt"', '"model_name": "mine"'))
+    drive = Drive(graph, calibration=str(path))
+    drive.show(1, FACE, model_name="mine")
+    assert drive.node._monitor.calibration_warning == ""
+    drive.show(1, FACE, model_name="rt")
+    assert "'mine'" in drive.node._monitor.calibration_warning
+
+
+def test_a_calibration_that_is_not_there_is_named_and_nothing_starts(graph, tmp_path):
+    node = graph.add(AnomalyMonitorNode, calibration=str(tmp_path / "none.json"))
+    graph.wait_until(lambda: "none.json" in (node.health.problem("state") or ""))
+    assert not node.is_active

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,8 @@ def watched(graph):
     def show(probabilities, seconds: float) -> None:
         for _ in range(round(seconds * 10)):
             shown = next(count)
-            publisher.publish(emotions_to_msg(frame(1000.0 + shown / 10.0, state(1, probabilities))))
+            shown_frame = replace(frame(1000.0 + shown / 10.0, state(1, probabilities)), model_name="rt")
+            publisher.publish(emotions_to_msg(shown_frame))
             graph.wait_until(lambda shown=shown: node.health._received >= shown)
 
     return node, anomalies, statuses, show

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 import sys
 
 import pytest
 
+from emotional_dan_ros.model.weights import weights_path
 from emotional_dan_ros.offline import doctor
 from emotional_dan_ros.offline.doctor import Finding, Verdict
 
@@ -30,6 +32,15 @@ def test_missing_weights_are_told_with_a_remedy(capsys: pytest.CaptureFixture[st
     assert code == 1
     assert "[!!] weights: expected weights 'no_such_weights'" in output
     assert output.strip().splitlines()[-1].startswith("broken: ")
+
+
+def test_weights_of_ones_own_without_a_calibration_are_told(tmp_path) -> None:
+    mine = tmp_path / "mine.safetensors"
+    shutil.copy(weights_path("rt"), mine)
+    findings = _by_subject(doctor.examine(str(mine)))
+    assert findings["weights"].verdict is Verdict.OK
+    assert findings["anomaly monitor"].verdict is Verdict.MISSING
+    assert "mine.monitor.json" in findings["anomaly monitor"].text
 
 
 def test_an_absent_optional_package_is_not_an_illness(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,11 @@ def test_a_rate_that_so_short_a_ride_cannot_show_is_refused_in_one_line(tmp_path
     assert json.loads(report.read_text())["proposal"] is None
 
 
+def test_emotions_of_weights_without_a_calibration_are_told(tmp_path, capsys):
+    assert _run(str(_bag(tmp_path / "ride", _ride(5.0)))) == 0
+    assert "'test'" in capsys.readouterr().err
+
+
 def test_without_a_wanted_rate_any_length_will_do(tmp_path, capsys):
     bag = _bag(tmp_path / "ride", _ride(5.0))
     assert _run(str(bag)) == 0

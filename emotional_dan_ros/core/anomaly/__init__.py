@@ -6,7 +6,14 @@ events that the frame caused.
 
 from __future__ import annotations
 
-from emotional_dan_ros.core.anomaly.calibration import Calibration, Prior, load_calibration
+from emotional_dan_ros.core.anomaly.calibration import (
+    Calibration,
+    Prior,
+    calibration_for,
+    calibration_path,
+    load_calibration,
+    shipped_calibration,
+)
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.anomaly.kind_config import (
     PassengerLostConfig,
@@ -37,5 +44,8 @@ __all__ = [
     "SuddenChangeConfig",
     "SustainedNegativeConfig",
     "Thresholds",
+    "calibration_for",
+    "calibration_path",
     "load_calibration",
+    "shipped_calibration",
 ]

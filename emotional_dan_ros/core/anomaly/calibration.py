@@ -25,8 +25,11 @@ from emotional_dan_ros.core.anomaly.thresholds import Curve, Thresholds, coincid
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
 
-#: Written by ``python benchmarks/anomaly.py calibrate``.
-CALIBRATION_FILE = Path(__file__).resolve().parents[2] / "weights" / "monitor_calibration.json"
+#: Calibrations lie beside the weights they belong to; written by ``python benchmarks/anomaly.py calibrate``.
+_SUFFIX = ".monitor.json"
+_WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+#: The weights whose calibration serves where there is none for others.
+DEFAULT_WEIGHTS = "rt"
 
 #: How one passenger's false alarms are divided between the kinds that are switched on.
 SHARES: Mapping[str, float] = {"sudden_change": 0.8, "startle": 0.1, "sustained_negative": 0.1}
@@ -122,7 +125,39 @@ class Calibration:
         return _compact(content) + "\n"
 
 
-def load_calibration(path: Path | str = CALIBRATION_FILE) -> Calibration:
+def calibration_path(weights: Path | str) -> Path:
+    """Where the calibration for weights lies: ``NAME.monitor.json`` beside ``NAME.safetensors``.
+
+    Args:
+        weights: a shipped name or the path of a safetensors file, as for `EmotionRecognizer.load`.
+    """
+    text = str(weights)
+    stem = _WEIGHTS / text if text and "/" not in text and "." not in text else Path(text).with_suffix("")
+    return stem.with_name(stem.name + _SUFFIX)
+
+
+def calibration_for(weights: Path | str) -> Calibration | None:
+    """The calibration that lies beside weights; None where there is none.
+
+    Raises:
+        UserError: there is one, but it is not a calibration.
+    """
+    path = calibration_path(weights)
+    return load_calibration(path) if path.is_file() else None
+
+
+def shipped_calibration(model_name: str) -> Calibration:
+    """The calibration that ships for the weights that call themselves so, or else the default weights'.
+
+    Raises:
+        UserError: the file is missing or is not a calibration.
+    """
+    # The name comes from messages: it is looked for among the files that are there and never made into a path.
+    shipped = {path.name.removesuffix(_SUFFIX): path for path in _WEIGHTS.glob(f"*{_SUFFIX}")}
+    return load_calibration(shipped.get(model_name, calibration_path(DEFAULT_WEIGHTS)))
+
+
+def load_calibration(path: Path | str) -> Calibration:
     """Read a calibration file.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 
 from emotional_dan_ros.core.anomaly import findings
 from emotional_dan_ros.core.anomaly.baseline import Rows
-from emotional_dan_ros.core.anomaly.calibration import Calibration, load_calibration
+from emotional_dan_ros.core.anomaly.calibration import DEFAULT_WEIGHTS, Calibration, shipped_calibration
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.anomaly.events import CABIN_ROW, EventBook, OpenEvent
 from emotional_dan_ros.core.anomaly.lost import LostWatch
@@ -29,8 +29,8 @@ class AnomalyMonitor:
 
     Args:
         config: settings; the defaults where None.
-        calibration: what thresholds and the prior are derived from; the one shipped with the weights
-            where None.
+        calibration: what thresholds and the prior are derived from. None takes the one that ships for the weights
+            that the frames name, and the default weights' for others (`calibration_warning` says so).
         thresholds: to use in place of derived ones (for calibrating).
 
     Attributes:
@@ -47,7 +47,9 @@ class AnomalyMonitor:
         calibration: Calibration | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
-        self._calibration = calibration or load_calibration()
+        self._follows_weights = calibration is None and thresholds is None
+        self._calibration = calibration or shipped_calibration(DEFAULT_WEIGHTS)
+        self._model_name: str | None = None
         self.config = config or MonitorConfig()
         self.thresholds = thresholds or self._derive(self.config)
         self.dropped_states = 0
@@ -68,13 +70,30 @@ class AnomalyMonitor:
         """How many events have started and not ended."""
         return len(self._book)
 
+    @property
+    def calibration_warning(self) -> str:
+        """What is wrong where thresholds were measured with other weights than the emotions come from; else empty."""
+        measured = self._calibration.model_name
+        if self._model_name is None or self._model_name == measured:
+            return ""
+        return (
+            f"emotions come from the weights {self._model_name!r}, but the monitor's thresholds were measured with "
+            f"{measured!r}: how many false alarms to expect is not known; see 'Other weights' in docs/monitor.md"
+        )
+
     def update(self, frame: FrameEmotions) -> tuple[AnomalyEvent, ...]:
         """Take in a frame and return the events it caused.
 
         States that are not valid are dropped and counted. A stamp before the last one resets the monitor
-        first; the ENDs of that carry the last frame's stamp. A stamp equal to the last one adds no evidence.
+        first, as do emotions of other weights; the ENDs of that carry the last frame's stamp. A stamp equal to the
+        last one adds no evidence.
+
+        Raises:
+            UserError: other weights ship with a calibration that a setting contradicts.
         """
         events: list[AnomalyEvent] = []
+        if frame.model_name != self._model_name:
+            events += self._follow(frame.model_name)
         if self._seen_any and frame.stamp_ns < self._stamp_ns:
             events += self.close("time went back")
             self._forget_all()
@@ -126,8 +145,19 @@ class AnomalyMonitor:
         """Return the ENDs of all open events with the reason in their descriptions; baselines stay."""
         return tuple(self._end(event, reason) for event in self._book)
 
-    def _derive(self, config: MonitorConfig) -> Thresholds:
-        thresholds = self._calibration.thresholds(config)
+    def _follow(self, model_name: str) -> tuple[AnomalyEvent, ...]:
+        """Start anew for emotions of other weights, with their calibration."""
+        if self._follows_weights and model_name != self._calibration.model_name:
+            calibration = shipped_calibration(model_name)
+            self.thresholds = self._derive(self.config, calibration)
+            self._calibration = calibration
+        self._model_name = model_name
+        events = self.close("emotions come from other weights")
+        self._forget_all()
+        return events
+
+    def _derive(self, config: MonitorConfig, calibration: Calibration | None = None) -> Thresholds:
+        thresholds = (calibration or self._calibration).thresholds(config)
         if config.startle.low >= thresholds.startle:
             raise UserError(
                 f"expected startle.low below the high level that follows from false_alarms_per_hour, got startle.low "

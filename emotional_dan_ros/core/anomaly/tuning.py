@@ -44,13 +44,13 @@ class Tuner:
 
     Args:
         config: settings to judge; the ones tried beside it differ in ``false_alarms_per_hour`` only.
-        calibration: what thresholds are derived from.
+        calibration: what thresholds are derived from; None as for `AnomalyMonitor`.
 
     Raises:
         UserError: settings that contradict each other.
     """
 
-    def __init__(self, config: MonitorConfig, calibration: Calibration) -> None:
+    def __init__(self, config: MonitorConfig, calibration: Calibration | None = None) -> None:
         rates = sorted({*TRIED_PER_HOUR, config.false_alarms_per_hour})
         self._given = config.false_alarms_per_hour
         self._max_gap_s = config.baseline.max_gap_s
@@ -65,6 +65,11 @@ class Tuner:
     def hours(self) -> float:
         """Passenger-hours watched so far."""
         return self._watched_s / 3600.0
+
+    @property
+    def calibration_warning(self) -> str:
+        """As of `AnomalyMonitor`, of the emotions that came last."""
+        return self._monitors[self._given].calibration_warning
 
     def add(self, frame: FrameEmotions) -> tuple[AnomalyEvent, ...]:
         """Take in a frame; return the events at the given setting."""

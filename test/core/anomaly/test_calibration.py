@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, load_calibration
+from emotional_dan_ros.core.anomaly import Calibration, MonitorConfig, calibration_path, load_calibration
 from emotional_dan_ros.core.anomaly.calibration import SHARES
 from emotional_dan_ros.core.anomaly.thresholds import Curve, coincidence_rates, wald_threshold
 from emotional_dan_ros.core.errors import UserError
@@ -86,7 +86,7 @@ def test_file_goes_there_and_back(calibration, tmp_path):
 
 
 def test_shipped_file_is_whole():
-    shipped = load_calibration()
+    shipped = load_calibration(calibration_path("rt"))
     assert isinstance(shipped, Calibration)
     thresholds = shipped.thresholds(MonitorConfig())
     assert thresholds.sudden_change > 1.0
