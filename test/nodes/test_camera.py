@@ -1,4 +1,4 @@
-"""The face detector and cameras as they are: encodings, stalls, loops, clocks, QoS."""
+"""The face detector and cameras as they are: encodings, stalls, QoS."""
 
 from __future__ import annotations
 
@@ -12,60 +12,11 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from emotional_dan_ros.msg import FaceArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from emotional_dan_ros.core.sample import sample_frame
 from emotional_dan_ros.nodes.face_detector import FaceDetectorNode
-from emotional_dan_ros.nodes.image_conversion import to_image, to_ns, to_time
-
-MS = 1_000_000
-START_NS = 1_000_000_000_000
-
-
-class Camera:
-    """Publishes pictures one by one; the next only when the detector has answered the last."""
-
-    def __init__(self, graph, node, message_type: type = Image, topic: str = "image", qos=qos_profile_sensor_data):
-        self.graph = graph
-        self.faces = graph.hear(FaceArray, "faces")
-        self.publisher = graph.probe.create_publisher(message_type, topic, qos)
-        graph.wait_until(lambda: node.is_active)
-        graph.wait_until(lambda: self.publisher.get_subscription_count() == 1)
-        graph.wait_until(lambda: node.outputs[0].num_subscribers == 1)
-
-    def show(self, message) -> FaceArray:
-        self.faces.clear()
-        self.publisher.publish(message)
-        return self.faces.wait_for(lambda heard: heard[0] if heard else None)
-
-
-def picture() -> np.ndarray:
-    return sample_frame(0)
-
-
-def at(stamp_ns: int, image: np.ndarray | None = None) -> Image:
-    return to_image(picture() if image is None else image, stamp_ns, "cabin")
-
-
-def ids(message: FaceArray) -> list[int]:
-    return [face.track_id for face in message.faces]
-
-
-def logged(node, monkeypatch) -> list[str]:
-    """What the node logs from now on.
-
-    Taken where it is written: while an earlier test's node of the same name is not collected, the lines of this one
-    do not reach /rosout.
-    """
-    lines: list[str] = []
-    for severity in ("info", "warning", "error"):
-        monkeypatch.setattr(type(node.get_logger()), severity, lambda _, message, **__: lines.append(message))
-    return lines
-
-
-def status_of(diagnostics, condition):
-    return diagnostics.wait_for_one(lambda message: condition(message.status[0])).status[0]
+from emotional_dan_ros.nodes.image_conversion import to_ns, to_time
+from test.nodes.cameras import MS, START_NS, Camera, at, logged, picture, status_of
 
 
 def test_stamp_frame_and_size_are_the_cameras(graph):
@@ -155,37 +106,6 @@ def test_an_unsupported_encoding_is_told_once_and_the_next_image_is_taken(graph,
     assert status_of(diagnostics, lambda s: "32FC1" not in s.message)
 
 
-def test_a_loop_starts_new_tracks_and_ids_go_on(graph):
-    camera = Camera(graph, graph.add(FaceDetectorNode))
-    first = [ids(camera.show(at(START_NS + index * 40 * MS))) for index in range(3)]
-    assert first == [[1, 2]] * 3
-    again = [ids(camera.show(at(START_NS + index * 40 * MS))) for index in range(2)]
-    assert again == [[3, 4]] * 2
-
-
-def test_a_repeated_stamp_is_worked_on_once(graph):
-    node = graph.add(FaceDetectorNode)
-    camera = Camera(graph, node)
-    camera.show(at(START_NS))
-    camera.faces.clear()
-    camera.publisher.publish(at(START_NS))
-    graph.wait_until(lambda: node.health._dropped == 1)
-    later = camera.show(at(START_NS + 40 * MS))
-    assert to_ns(later.header.stamp) == START_NS + 40 * MS
-    assert len(camera.faces) == 1
-
-
-def test_a_camera_that_does_not_stamp_gets_times_of_arrival(graph):
-    camera = Camera(graph, graph.add(FaceDetectorNode))
-    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
-    assert to_ns(camera.show(at(0)).header.stamp) == 0
-    before_ns = graph.probe.get_clock().now().nanoseconds
-    second = to_ns(camera.show(at(0)).header.stamp)
-    third = to_ns(camera.show(at(0)).header.stamp)
-    assert before_ns <= second < third <= graph.probe.get_clock().now().nanoseconds
-    assert status_of(diagnostics, lambda s: "does not stamp" in s.message).level == DiagnosticStatus.WARN
-
-
 def test_a_stalled_camera_is_an_error_and_clears_by_itself(graph):
     node = graph.add(FaceDetectorNode, stall_timeout=0.5)
     diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
@@ -227,74 +147,6 @@ def test_a_subscription_that_asks_for_too_much_is_named(graph):
     graph.hear(FaceArray, "faces", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE))
     status = status_of(diagnostics, lambda s: "/probe subscribes to /faces" in s.message)
     assert status.level == DiagnosticStatus.ERROR
-
-
-def test_simulation_time_that_nobody_publishes_is_told(graph):
-    graph.add(FaceDetectorNode, use_sim_time=True)
-    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
-    status = status_of(diagnostics, lambda s: "/clock" in s.message)
-    assert status.level == DiagnosticStatus.WARN
-    clock = graph.probe.create_publisher(Clock, "/clock", 1)
-    now_ns = START_NS
-
-    def tick() -> None:
-        nonlocal now_ns
-        now_ns += 100 * MS
-        clock.publish(Clock(clock=to_time(now_ns)))
-
-    timer = graph.probe.create_timer(0.02, tick)
-    diagnostics.clear()
-    status_of(diagnostics, lambda s: "/clock" not in s.message)
-    graph.probe.destroy_timer(timer)
-
-
-def test_a_clock_that_loops_stops_nothing(graph, monkeypatch):
-    """`ros2 bag play --clock --loop`: /clock and the images' stamps go back together, again and again."""
-    node = graph.add(FaceDetectorNode, use_sim_time=True, max_rate=10.0)
-    camera = Camera(graph, node)
-    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
-    lines = logged(node, monkeypatch)
-    clock = graph.probe.create_publisher(Clock, "/clock", 10)
-    graph.wait_until(lambda: clock.get_subscription_count())
-    grey_wall = np.full((48, 64, 3), 128, np.uint8)
-    for _ in range(3):
-        for index in range(4):
-            now_ns = START_NS + index * 200 * MS
-            clock.publish(Clock(clock=to_time(now_ns)))
-            graph.wait_until(lambda now_ns=now_ns: node.get_clock().now().nanoseconds == now_ns)
-            assert to_ns(camera.show(at(now_ns, grey_wall)).header.stamp) == now_ns
-    assert len([line for line in lines if "time jumped back" in line]) == 2
-    diagnostics.clear()
-    status = status_of(diagnostics, lambda s: s.message)
-    assert "nothing came" not in status.message
-    assert status.level != DiagnosticStatus.ERROR
-
-
-def test_a_clock_that_begins_with_a_recordings_date_is_no_stall(graph):
-    node = graph.add(FaceDetectorNode, use_sim_time=True)
-    Camera(graph, node)
-    diagnostics = graph.hear(DiagnosticArray, "/diagnostics")
-    clock = graph.probe.create_publisher(Clock, "/clock", 10)
-    graph.wait_until(lambda: clock.get_subscription_count())
-    clock.publish(Clock(clock=to_time(START_NS)))
-    graph.wait_until(lambda: node.get_clock().now().nanoseconds == START_NS)
-    diagnostics.clear()
-    assert "nothing came" not in status_of(diagnostics, lambda s: s.message).message
-    # Two seconds of the clock later it is one.
-    clock.publish(Clock(clock=to_time(START_NS + 2000 * MS)))
-    assert status_of(diagnostics, lambda s: "nothing came on /image" in s.message).level == DiagnosticStatus.ERROR
-
-
-def test_the_rate_can_be_limited_while_running(graph):
-    node = graph.add(FaceDetectorNode, max_rate=10.0)
-    camera = Camera(graph, node)
-    for index in range(8):  # 25 Hz of camera time
-        received = node.health._received
-        camera.publisher.publish(at(START_NS + index * 40 * MS))
-        if index % 3 == 0:  # at 10 Hz every third is due: 0, 120, 240 ms
-            graph.wait_until(lambda received=received: node.health._received > received)
-    assert camera.show(at(START_NS + 1000 * MS))
-    assert node.health._received == 4
 
 
 def test_two_namespaces_share_nothing(graph):
