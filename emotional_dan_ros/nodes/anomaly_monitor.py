@@ -57,6 +57,9 @@ class AnomalyMonitorNode(PipelineNode):
             assert self._monitor is not None
             if self._last_ns is not None and value.stamp_ns < self._last_ns:
                 self.get_logger().info("the camera's time jumped back (a loop or a restart); baselines start anew")
+            if self._monitor.model_name not in (None, value.model_name):
+                weights = f"{value.model_name!r} instead of {self._monitor.model_name!r}"
+                self.get_logger().warning(f"emotions come from the weights {weights}; baselines start anew")
             self._last_ns = value.stamp_ns
             self._publish(self._monitor.update(value))
             self.health.set_fact("passengers", str(self._monitor.num_passengers))

@@ -18,6 +18,7 @@ from emotional_dan_ros.core.anomaly import calibration_path
 from emotional_dan_ros.core.types import EmotionState, FrameEmotions
 from emotional_dan_ros.nodes.anomaly_monitor import AnomalyMonitorNode
 from emotional_dan_ros.nodes.topics import EMOTIONS
+from test.nodes.cameras import logged
 
 LATCHED = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 MS = 1_000_000
@@ -120,13 +121,17 @@ def test_who_comes_late_hears_of_open_events(graph, other_graph):
     assert late.wait_for(lambda heard: heard[0] if heard else None).event_id == start.event_id
 
 
-def test_thresholds_of_other_weights_are_told_until_they_fit(graph):
+def test_thresholds_of_other_weights_are_told_until_they_fit(graph, monkeypatch):
     drive = Drive(graph)
+    lines = logged(drive.node, monkeypatch)
     statuses = graph.hear(DiagnosticArray, "/diagnostics")
     drive.show(1, FACE, model_name="mine")
     statuses.wait_for_one(lambda array: any("'mine'" in status.message for status in array.status))
     drive.show(1, FACE)
     graph.wait_until(lambda: drive.node.health.problem("calibration") is None)
+    assert [line for line in lines if "baselines" in line] == [
+        "emotions come from the weights 'rt' instead of 'mine'; baselines start anew"
+    ]
 
 
 def test_a_calibration_of_ones_own(graph, tmp_path):

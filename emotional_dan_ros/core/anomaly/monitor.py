@@ -35,6 +35,7 @@ class AnomalyMonitor:
 
     Attributes:
         config, thresholds: the ones in use.
+        model_name: the weights that the last frame's emotions came from; None before the first.
         dropped_states: how many states were not valid (`states.gather`) or found no room.
 
     Raises:
@@ -49,7 +50,7 @@ class AnomalyMonitor:
     ) -> None:
         self._follows_weights = calibration is None and thresholds is None
         self._calibration = calibration or shipped_calibration(DEFAULT_WEIGHTS)
-        self._model_name: str | None = None
+        self.model_name: str | None = None
         self.config = config or MonitorConfig()
         self.thresholds = thresholds or self._derive(self.config)
         self.dropped_states = 0
@@ -74,10 +75,10 @@ class AnomalyMonitor:
     def calibration_warning(self) -> str:
         """What is wrong where thresholds were measured with other weights than the emotions come from; else empty."""
         measured = self._calibration.model_name
-        if self._model_name is None or self._model_name == measured:
+        if self.model_name is None or self.model_name == measured:
             return ""
         return (
-            f"emotions come from the weights {self._model_name!r}, but the monitor's thresholds were measured with "
+            f"emotions come from the weights {self.model_name!r}, but the monitor's thresholds were measured with "
             f"{measured!r}: how many false alarms to expect is not known; see 'Other weights' in docs/monitor.md"
         )
 
@@ -92,7 +93,7 @@ class AnomalyMonitor:
             UserError: other weights ship with a calibration that a setting contradicts.
         """
         events: list[AnomalyEvent] = []
-        if frame.model_name != self._model_name:
+        if frame.model_name != self.model_name:
             events += self._follow(frame.model_name)
         if self._seen_any and frame.stamp_ns < self._stamp_ns:
             events += self.close("time went back")
@@ -151,7 +152,7 @@ class AnomalyMonitor:
             calibration = shipped_calibration(model_name)
             self.thresholds = self._derive(self.config, calibration)
             self._calibration = calibration
-        self._model_name = model_name
+        self.model_name = model_name
         events = self.close("emotions come from other weights")
         self._forget_all()
         return events
