@@ -23,8 +23,8 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.training import metrics
 from emotional_dan_ros.training.evaluate import choose_split
-from emotional_dan_ros.training.evaluation import Alignment, predict
 from emotional_dan_ros.training.npz_sources import read_votes
+from emotional_dan_ros.training.predictions import Alignment, predict
 from emotional_dan_ros.training.sources import open_faces
 from emotional_dan_ros.training.targets import Faces
 

@@ -15,10 +15,11 @@ from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES
 from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.training.class_prior import PriorPoint
-from emotional_dan_ros.training.evaluation import Alignment, Predictions, predict, summarise
+from emotional_dan_ros.training.evaluation import summarise
 from emotional_dan_ros.training.metrics import softmax
 from emotional_dan_ros.training.npz_sources import read_votes
-from emotional_dan_ros.training.sources import VALIDATION, open_faces, report_broken
+from emotional_dan_ros.training.predictions import Alignment, Predictions, predict
+from emotional_dan_ros.training.sources import VALIDATION, open_faces, report_broken, report_undetected
 from emotional_dan_ros.training.targets import Faces
 
 
@@ -39,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--align",
         choices=[a.value for a in Alignment],
         default=Alignment.LANDMARKS.value,
-        help="crop by the file's landmarks, by the whole image, or by the image and then the landmarks found",
+        help="crop by the file's landmarks, by the whole image, by the image and then the landmarks found, or by the "
+        "largest face that the detector finds (for photographs that show more than a face)",
     )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument(
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     predictions = predict(recognizer, faces, indices, Alignment(args.align), progress)
     report_broken(str(args.data), [faces.name(i) for i in predictions.broken], len(indices))
+    report_undetected(str(args.data), [faces.name(i) for i in predictions.undetected], len(indices), "taken whole")
     figures = summarise(recognizer, faces, predictions, votes)
     print("\n".join(report_lines(figures)))
     if args.json:

@@ -22,12 +22,10 @@ from emotional_dan_ros.model.explain import DEFAULT_LAYER, DEFAULT_METHOD, LAYER
 from emotional_dan_ros.training.evaluate import choose_split
 from emotional_dan_ros.training.explanation_plots import explained_picture, plot_mean_maps
 from emotional_dan_ros.training.explanations import choose_per_emotion, mean_maps
+from emotional_dan_ros.training.face_finding import enlarged
 from emotional_dan_ros.training.sources import open_faces
 
 _log = logging.getLogger(__name__)
-
-#: Pictures smaller than this are enlarged, so that the words beneath fit and the detector finds the face.
-_MIN_SIDE_PX = 320
 
 #: Affines from px of an image to px of the crop, one for each face.
 Locate = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
@@ -115,20 +113,20 @@ def _explain_images(
         if image is None:
             _log.warning("skipped %s: not a picture OpenCV can decode", path)
             continue
-        enlarged = _enlarged(np.asarray(image, dtype=np.uint8))
-        transforms = locate(enlarged)
+        picture = enlarged(np.asarray(image, dtype=np.uint8))  # the words beneath need some room, too
+        transforms = locate(picture)
         if not transforms:
             _log.warning("skipped %s: no face found; where the face fills the image, add --whole-image", path)
             continue
-        crops = np.stack([warp_crop(enlarged, t) for t in transforms])
+        crops = np.stack([warp_crop(picture, t) for t in transforms])
         asked = None if emotion is None else np.full(len(crops), emotion)
         explanation = explainer.explain(crops, asked)
-        picture = explained_picture(enlarged, transforms, explanation.maps, explanation.probabilities)
+        explained = explained_picture(picture, transforms, explanation.maps, explanation.probabilities)
         target, number = out / f"{path.stem}.png", 1
         while target in written:  # images of one name from several folders
             number += 1
             target = out / f"{path.stem}_{number}.png"
-        if not cv2.imwrite(str(target), picture):
+        if not cv2.imwrite(str(target), explained):
             raise UserError(f"--out: {target} could not be written; check rights and space")
         written.add(target)
         print(target)
@@ -149,14 +147,6 @@ def _explain_labelled(explainer: CropExplainer, path: Path, limit: int, target: 
     title = f"Mean map of the faces recognised as labelled: {explainer.recognizer.model_name}, {path.name}, {how}"
     plot_mean_maps(target, means, title)
     print(target)
-
-
-def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = _MIN_SIDE_PX / min(image.shape[:2])
-    if factor <= 1:
-        return image
-    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _detecting(device: str) -> Locate:

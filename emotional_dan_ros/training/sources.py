@@ -105,10 +105,21 @@ def report_broken(path: str, broken: Sequence[str], total: int) -> None:
     """
     if not broken:
         return
-    listed = ", ".join(broken[:5]) + (", …" if len(broken) > 5 else "")
+    listed = _some_of(broken)
     if len(broken) > _MAX_BROKEN_SHARE * total:
         raise UserError(f"{path}: {len(broken)} of {total} images do not decode (at most 1 % may): {listed}")
     _log.warning("%s: skipped %d of %d images that do not decode: %s", path, len(broken), total, listed)
+
+
+def report_undetected(path: str, undetected: Sequence[str], total: int, done: str) -> None:
+    """Say in which images no face was found, and what was done with them."""
+    if undetected:
+        some = _some_of(undetected)
+        _log.warning("%s: no face found in %d of %d images, which are %s: %s", path, len(undetected), total, done, some)
+
+
+def _some_of(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def checksum(path: str | Path) -> str:

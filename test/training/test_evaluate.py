@@ -10,8 +10,8 @@ from emotional_dan_ros.core.recognizer import EmotionRecognizer
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN
 from emotional_dan_ros.model.weights import WeightsInfo, save_weights
-from emotional_dan_ros.training.evaluation import Alignment, predict
 from emotional_dan_ros.training.npz_sources import read_npz
+from emotional_dan_ros.training.predictions import Alignment, predict
 
 
 @pytest.fixture
