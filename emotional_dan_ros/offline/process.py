@@ -153,9 +153,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]:
     weights = weights_path(pipeline.weights)
-    own = {"calibration": outputs.calibration.as_json()} if outputs.calibration else {}
-    return {
-        **own,
+    settings: dict[str, Any] = {
         "version": RESULTS_VERSION,
         "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "detector": asdict(pipeline.detector),
@@ -168,6 +166,9 @@ def _settings(pipeline: PipelineConfig, outputs: OutputConfig) -> dict[str, Any]
         "images": outputs.images,
         "merge": outputs.merge,
     }
+    if outputs.calibration is not None:  # the shipped ones belong to the weights
+        settings["calibration"] = hashlib.sha256(outputs.calibration.as_json().encode()).hexdigest()
+    return settings
 
 
 def _in_words(outcome: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import cv2
 import pytest
 
+from emotional_dan_ros.core.anomaly import calibration_path
 from emotional_dan_ros.core.sample import sample_frame
+from emotional_dan_ros.model.weights import weights_path
 
 
 def _process(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -63,3 +66,19 @@ def test_wrong_settings_are_one_line(pictures: Path, tmp_path: Path, arguments: 
     assert "Traceback" not in done.stderr
     assert list(tmp_path.rglob("*.csv")) == []
     assert list(tmp_path.rglob(".journal")) == []
+
+
+def test_a_calibration_beside_ones_own_weights_is_part_of_the_run(tmp_path: Path) -> None:
+    picture, mine, out = tmp_path / "picture.png", tmp_path / "mine.safetensors", tmp_path / "out"
+    assert cv2.imwrite(str(picture), sample_frame(0))
+    shutil.copy(weights_path("rt"), mine)
+    without = _process(picture, "--out", out, "--table", "csv", "--weights", mine)
+    assert without.returncode == 0
+    assert f"no calibration for {mine} (expected {calibration_path(mine)})" in without.stderr
+    shutil.copy(calibration_path("rt"), calibration_path(mine))
+    other = _process(picture, "--out", out, "--table", "csv", "--weights", mine)
+    assert other.returncode == 1
+    assert "no calibration" not in other.stderr
+    assert "--force" in other.stderr
+    again = _process(picture, "--out", out, "--table", "csv", "--weights", mine, "--force")
+    assert again.returncode == 0, again.stderr
