@@ -118,6 +118,10 @@ class PipelineNode(LifecycleNode):
         self.health.received(now_s)
         self._worker.put((now_s, value))
 
+    def give_way_to(self, other: PipelineNode) -> None:
+        """Begin no input while a node of the same process, which takes what this one makes, still has work."""
+        self._worker.give_way_to(other._worker)
+
     def warn_once(self, key: str, level: bytes, text: str, silence_s: float = LOG_SILENCE_S) -> None:
         """Put a problem on /diagnostics and, when it was not said for `silence_s`, into the log."""
         self._self_report.warn(key, level, text, silence_s)

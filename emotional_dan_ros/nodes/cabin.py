@@ -20,8 +20,6 @@ from emotional_dan_ros.nodes.video_source import VideoSourceNode
 def make_nodes(bus: LocalBus, options: argparse.Namespace) -> list[PipelineNode]:
     """Create the nodes in the order of the data."""
     wanted: list[Callable[..., PipelineNode]] = [FaceDetectorNode, EmotionRecognizerNode]
-    if options.video_source:
-        wanted.insert(0, VideoSourceNode)
     if options.anomaly_monitor:
         wanted.append(AnomalyMonitorNode)
     if options.overlay:
@@ -30,7 +28,13 @@ def make_nodes(bus: LocalBus, options: argparse.Namespace) -> list[PipelineNode]
         wanted.append(StandardsBridgeNode)
     # `-p NAME:=VALUE` and `/**:` in a file reach every node of the process.
     parameters = frozenset(param.name for node in NODES for param in table(node))
-    return [node(bus=bus, known_elsewhere=parameters) for node in wanted]
+    nodes = [node(bus=bus, known_elsewhere=parameters) for node in wanted]
+    # Faces found while the recogniser is at work would wait for it, or give way to newer ones. Looked for when it is
+    # ready, they are of the newest image, and the two do not fight for the processor.
+    nodes[0].give_way_to(nodes[1])
+    if options.video_source:
+        nodes.insert(0, VideoSourceNode(bus=bus, known_elsewhere=parameters))
+    return nodes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

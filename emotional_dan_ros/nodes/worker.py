@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+#: A worker that gives way to another one begins after this long all the same.
+LONGEST_WAIT_S = 0.2
 
 
 class Worker(Generic[T]):
@@ -29,6 +33,22 @@ class Worker(Generic[T]):
         self._ready = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running = False
+        self._busy = False
+        self._ahead: Worker[Any] | None = None
+        self._on_idle: Callable[[], None] = lambda: None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no item is in work and none waits."""
+        return not self._busy and not self._items
+
+    def give_way_to(self, other: Worker[Any]) -> None:
+        """From now on begin no item while ``other`` is not idle, but wait for `LONGEST_WAIT_S` at most.
+
+        What waits may still give way to newer items. To be called before either is started.
+        """
+        self._ahead = other
+        other._on_idle = self._wake
 
     def put(self, item: T) -> None:
         """Queue an item; ignored while the worker is stopped."""
@@ -63,13 +83,30 @@ class Worker(Generic[T]):
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        self._on_idle()
+
+    def _wake(self) -> None:
+        with self._ready:
+            self._ready.notify()
 
     def _run(self) -> None:
         while True:
             with self._ready:
                 while self._running and not self._items:
                     self._ready.wait()
+                self._wait_for_way()
                 if not self._items:
                     return
                 item = self._items.popleft()
+                self._busy = True
             self._process(item)
+            self._busy = False
+            if not self._items:
+                self._on_idle()
+
+    def _wait_for_way(self) -> None:
+        until_s = time.monotonic() + LONGEST_WAIT_S
+        while self._running and self._ahead is not None and not self._ahead.is_idle:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or not self._ready.wait(left_s):
+                return

@@ -105,3 +105,79 @@ def test_the_process_itself_may_stop_the_worker():
     worker.start()
     worker.put(1)
     assert done.wait(WAIT_S)
+
+
+def make_pair() -> tuple[Worker[int], Gate, Worker[int], Gate, list[int]]:
+    """A worker that gives way, and the one that it gives way to."""
+    first, first_gate, drops = make(depth=1)
+    second, second_gate, _ = make(depth=1)
+    first.give_way_to(second)
+    first.start()
+    second.start()
+    return first, first_gate, second, second_gate, drops
+
+
+def finish(*pairs: tuple[Worker[int], Gate]) -> None:
+    for worker, gate in pairs:
+        for _ in range(5):
+            gate.leave.release()
+        worker.stop()
+
+
+def test_who_gives_way_begins_with_the_newest_when_the_other_is_done(monkeypatch):
+    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", WAIT_S)
+    first, first_gate, second, second_gate, drops = make_pair()
+    second.put(1)
+    second_gate.wait_until_busy()
+    second.put(2)  # waits: it counts, too
+    for item in (10, 11, 12):
+        first.put(item)
+    assert not second.is_idle
+    second_gate.leave.release()
+    second_gate.wait_until_busy()
+    assert first_gate.seen == []
+    second_gate.leave.release()
+    first_gate.wait_until_busy()
+    assert first_gate.seen == [12]
+    assert len(drops) == 2
+    finish((first, first_gate), (second, second_gate))
+
+
+def test_nobody_waits_for_a_worker_that_hangs(monkeypatch):
+    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 0.01)
+    first, first_gate, second, second_gate, _ = make_pair()
+    second.put(1)
+    second_gate.wait_until_busy()
+    first.put(10)
+    first_gate.wait_until_busy()
+    assert first_gate.seen == [10]
+    finish((first, first_gate), (second, second_gate))
+
+
+def test_a_worker_that_stops_is_waited_for_no_longer(monkeypatch):
+    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 10 * WAIT_S)
+    first, first_gate, second, second_gate, _ = make_pair()
+    second.put(1)
+    second_gate.wait_until_busy()
+    second.put(2)
+    first.put(10)
+    stopper = threading.Thread(target=second.stop)
+    stopper.start()
+    second_gate.leave.release()
+    stopper.join(WAIT_S)
+    first_gate.wait_until_busy()
+    finish((first, first_gate), (second, second_gate))
+
+
+def test_who_gives_way_can_be_stopped_while_waiting(monkeypatch):
+    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 10 * WAIT_S)
+    first, first_gate, second, second_gate, _ = make_pair()
+    second.put(1)
+    second_gate.wait_until_busy()
+    first.put(10)
+    stopper = threading.Thread(target=first.stop)
+    stopper.start()
+    stopper.join(WAIT_S)
+    assert not stopper.is_alive()
+    assert first_gate.seen == []
+    finish((second, second_gate))
