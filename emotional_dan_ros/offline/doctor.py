@@ -134,7 +134,9 @@ def _monitor(weights: str) -> Finding:
     calibration = calibration_for(weights)
     AnomalyMonitor(calibration=calibration)
     if calibration is None:
-        missing = f"no calibration for {weights} at {calibration_path(weights)}: how many false alarms come is not known"
+        missing = (
+            f"no calibration for {weights} at {calibration_path(weights)}: how many false alarms come is not known"
+        )
         return Finding(Verdict.MISSING, "anomaly monitor", missing, "see 'Other weights' in docs/monitor.md")
     return Finding(Verdict.OK, "anomaly monitor", f"its calibration for {calibration.model_name} is there")
 
