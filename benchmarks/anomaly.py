@@ -85,7 +85,9 @@ def main() -> int:
 
 
 def run_calibrate(args: argparse.Namespace) -> int:
-    """Write the table that ships beside the weights."""
+    """Write the table that lies beside the weights."""
+    if args.synthetic and not args.calibration:
+        raise UserError("calibrate: expected --calibration FILE with --synthetic, whose table belongs to no weights")
     faces = _faces(args, "ferplus")
     what = "a synthetic classifier" if args.synthetic else "FER2013's PublicTest faces, FER+ labels"
     source = f"{what}; python benchmarks/anomaly.py calibrate --seed {args.seed}"

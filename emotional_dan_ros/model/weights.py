@@ -20,12 +20,12 @@ from torch import Tensor
 
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import EMOTION_NAMES
+from emotional_dan_ros.core.shipped_weights import WEIGHTS_DIR, is_shipped_name
 from emotional_dan_ros.model.config import ModelConfig
 from emotional_dan_ros.model.network import EmotionalDAN
 
 FORMAT = "emotional_dan/1"
 #: Weights that ship with the package.
-WEIGHTS_DIR = Path(__file__).resolve().parents[1] / "weights"
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,6 @@ def save_weights(path: Path, model: EmotionalDAN, info: WeightsInfo, half: bool 
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def is_shipped_name(weights: str | Path) -> bool:
-    """Whether this names weights that ship with the package (``rt``) and not a file."""
-    text = str(weights)
-    return bool(text) and "/" not in text and "." not in text
 
 
 def weights_path(weights: str | Path) -> Path:

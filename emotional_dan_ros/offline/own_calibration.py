@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from emotional_dan_ros.core.anomaly import Calibration, calibration_for, calibration_path
-from emotional_dan_ros.model.weights import is_shipped_name, weights_path
+from emotional_dan_ros.core.shipped_weights import is_shipped_name
+from emotional_dan_ros.model.weights import weights_path
 
 
 def own_calibration(weights: str) -> Calibration | None:

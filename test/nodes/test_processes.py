@@ -16,7 +16,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 
 from emotional_dan_ros.core.sample import sample_frame
-from emotional_dan_ros.model.weights import WEIGHTS_DIR
+from emotional_dan_ros.core.shipped_weights import WEIGHTS_DIR
 from emotional_dan_ros.nodes.image_conversion import to_array, to_image, to_ns
 from test.nodes.conftest import TIMEOUT_S
 

@@ -107,13 +107,16 @@ def test_the_process_itself_may_stop_the_worker():
     assert done.wait(WAIT_S)
 
 
-def make_pair() -> tuple[Worker[int], Gate, Worker[int], Gate, list[int]]:
-    """A worker that gives way, and the one that it gives way to."""
+def make_pair(monkeypatch, longest_s: float) -> tuple[Worker[int], Gate, Worker[int], Gate, list[int]]:
+    """A worker that gives way for so long, and the one that it gives way to, which is at work."""
+    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", longest_s)
     first, first_gate, drops = make(depth=1)
     second, second_gate, _ = make(depth=1)
     first.give_way_to(second)
     first.start()
     second.start()
+    second.put(1)
+    second_gate.wait_until_busy()
     return first, first_gate, second, second_gate, drops
 
 
@@ -125,10 +128,7 @@ def finish(*pairs: tuple[Worker[int], Gate]) -> None:
 
 
 def test_who_gives_way_begins_with_the_newest_when_the_other_is_done(monkeypatch):
-    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", WAIT_S)
-    first, first_gate, second, second_gate, drops = make_pair()
-    second.put(1)
-    second_gate.wait_until_busy()
+    first, first_gate, second, second_gate, drops = make_pair(monkeypatch, WAIT_S)
     second.put(2)  # waits: it counts, too
     for item in (10, 11, 12):
         first.put(item)
@@ -144,10 +144,7 @@ def test_who_gives_way_begins_with_the_newest_when_the_other_is_done(monkeypatch
 
 
 def test_nobody_waits_for_a_worker_that_hangs(monkeypatch):
-    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 0.01)
-    first, first_gate, second, second_gate, _ = make_pair()
-    second.put(1)
-    second_gate.wait_until_busy()
+    first, first_gate, second, second_gate, _ = make_pair(monkeypatch, 0.01)
     first.put(10)
     first_gate.wait_until_busy()
     assert first_gate.seen == [10]
@@ -155,10 +152,7 @@ def test_nobody_waits_for_a_worker_that_hangs(monkeypatch):
 
 
 def test_a_worker_that_stops_is_waited_for_no_longer(monkeypatch):
-    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 10 * WAIT_S)
-    first, first_gate, second, second_gate, _ = make_pair()
-    second.put(1)
-    second_gate.wait_until_busy()
+    first, first_gate, second, second_gate, _ = make_pair(monkeypatch, 10 * WAIT_S)
     second.put(2)
     first.put(10)
     stopper = threading.Thread(target=second.stop)
@@ -170,10 +164,7 @@ def test_a_worker_that_stops_is_waited_for_no_longer(monkeypatch):
 
 
 def test_who_gives_way_can_be_stopped_while_waiting(monkeypatch):
-    monkeypatch.setattr("emotional_dan_ros.nodes.worker.LONGEST_WAIT_S", 10 * WAIT_S)
-    first, first_gate, second, second_gate, _ = make_pair()
-    second.put(1)
-    second_gate.wait_until_busy()
+    first, first_gate, second, second_gate, _ = make_pair(monkeypatch, 10 * WAIT_S)
     first.put(10)
     stopper = threading.Thread(target=first.stop)
     stopper.start()

@@ -24,12 +24,10 @@ from emotional_dan_ros.core.anomaly.output_model import OutputModel
 from emotional_dan_ros.core.anomaly.thresholds import Curve, Thresholds, coincidence_rates
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import NUM_EMOTIONS
+from emotional_dan_ros.core.shipped_weights import DEFAULT_WEIGHTS, WEIGHTS_DIR, is_shipped_name
 
 #: Calibrations lie beside the weights they belong to; written by ``python benchmarks/anomaly.py calibrate``.
 _SUFFIX = ".monitor.json"
-_WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
-#: The weights whose calibration serves where there is none for others.
-DEFAULT_WEIGHTS = "rt"
 
 #: How one passenger's false alarms are divided between the kinds that are switched on.
 SHARES: Mapping[str, float] = {"sudden_change": 0.8, "startle": 0.1, "sustained_negative": 0.1}
@@ -131,8 +129,7 @@ def calibration_path(weights: Path | str) -> Path:
     Args:
         weights: a shipped name or the path of a safetensors file, as for `EmotionRecognizer.load`.
     """
-    text = str(weights)
-    stem = _WEIGHTS / text if text and "/" not in text and "." not in text else Path(text).with_suffix("")
+    stem = WEIGHTS_DIR / str(weights) if is_shipped_name(weights) else Path(weights).with_suffix("")
     return stem.with_name(stem.name + _SUFFIX)
 
 
@@ -153,7 +150,7 @@ def shipped_calibration(model_name: str) -> Calibration:
         UserError: the file is missing or is not a calibration.
     """
     # The name comes from messages: it is looked for among the files that are there and never made into a path.
-    shipped = {path.name.removesuffix(_SUFFIX): path for path in _WEIGHTS.glob(f"*{_SUFFIX}")}
+    shipped = {path.name.removesuffix(_SUFFIX): path for path in WEIGHTS_DIR.glob(f"*{_SUFFIX}")}
     return load_calibration(shipped.get(model_name, calibration_path(DEFAULT_WEIGHTS)))
 
 

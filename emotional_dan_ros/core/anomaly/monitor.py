@@ -8,14 +8,14 @@ import numpy as np
 
 from emotional_dan_ros.core.anomaly import findings
 from emotional_dan_ros.core.anomaly.baseline import Rows
-from emotional_dan_ros.core.anomaly.calibration import DEFAULT_WEIGHTS, Calibration, shipped_calibration
+from emotional_dan_ros.core.anomaly.calibration import Calibration
+from emotional_dan_ros.core.anomaly.calibration_choice import CalibrationChoice, derive_thresholds
 from emotional_dan_ros.core.anomaly.config import MonitorConfig
 from emotional_dan_ros.core.anomaly.events import CABIN_ROW, EventBook, OpenEvent
 from emotional_dan_ros.core.anomaly.lost import LostWatch
 from emotional_dan_ros.core.anomaly.observer import PassengerObserver, Signal
 from emotional_dan_ros.core.anomaly.states import FrameStates, gather
 from emotional_dan_ros.core.anomaly.thresholds import Thresholds
-from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.types import AnomalyEvent, AnomalyKind, FrameEmotions
 
 #: A passenger has one event of these at a time: a startle is a sudden change too.
@@ -35,7 +35,6 @@ class AnomalyMonitor:
 
     Attributes:
         config, thresholds: the ones in use.
-        model_name: the weights that the last frame's emotions came from; None before the first.
         dropped_states: how many states were not valid (`states.gather`) or found no room.
 
     Raises:
@@ -48,11 +47,9 @@ class AnomalyMonitor:
         calibration: Calibration | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
-        self._follows_weights = calibration is None and thresholds is None
-        self._calibration = calibration or shipped_calibration(DEFAULT_WEIGHTS)
-        self.model_name: str | None = None
+        self._calibration = CalibrationChoice(calibration, follows=calibration is None and thresholds is None)
         self.config = config or MonitorConfig()
-        self.thresholds = thresholds or self._derive(self.config)
+        self.thresholds = thresholds or derive_thresholds(self._calibration.current, self.config)
         self.dropped_states = 0
         self._enabled = _enabled(self.config)
         self._book = EventBook(self.config.events, self.config.memory.max_passengers)
@@ -72,15 +69,14 @@ class AnomalyMonitor:
         return len(self._book)
 
     @property
+    def model_name(self) -> str | None:
+        """The weights that the last frame's emotions came from; None before the first."""
+        return self._calibration.model_name
+
+    @property
     def calibration_warning(self) -> str:
         """What is wrong where thresholds were measured with other weights than the emotions come from; else empty."""
-        measured = self._calibration.model_name
-        if self.model_name is None or self.model_name == measured:
-            return ""
-        return (
-            f"emotions come from the weights {self.model_name!r}, but the monitor's thresholds were measured with "
-            f"{measured!r}: how many false alarms to expect is not known; see 'Other weights' in docs/monitor.md"
-        )
+        return self._calibration.warning
 
     def update(self, frame: FrameEmotions) -> tuple[AnomalyEvent, ...]:
         """Take in a frame and return the events it caused.
@@ -123,7 +119,7 @@ class AnomalyMonitor:
         Raises:
             UserError: a setting contradicts a derived threshold; then nothing is changed.
         """
-        thresholds = self._derive(config)
+        thresholds = derive_thresholds(self._calibration.current, config)
         same_size = config.memory.max_passengers == self.config.memory.max_passengers
         events = () if same_size else self.close("the settings changed")
         self.config, self.thresholds, self._enabled = config, thresholds, _enabled(config)
@@ -148,24 +144,10 @@ class AnomalyMonitor:
 
     def _follow(self, model_name: str) -> tuple[AnomalyEvent, ...]:
         """Start anew for emotions of other weights, with their calibration."""
-        if self._follows_weights and model_name != self._calibration.model_name:
-            calibration = shipped_calibration(model_name)
-            self.thresholds = self._derive(self.config, calibration)
-            self._calibration = calibration
-        self.model_name = model_name
+        self.thresholds = self._calibration.take(model_name, self.config) or self.thresholds
         events = self.close("emotions come from other weights")
         self._forget_all()
         return events
-
-    def _derive(self, config: MonitorConfig, calibration: Calibration | None = None) -> Thresholds:
-        thresholds = (calibration or self._calibration).thresholds(config)
-        if config.startle.low >= thresholds.startle:
-            raise UserError(
-                f"expected startle.low below the high level that follows from false_alarms_per_hour, got startle.low "
-                f"{config.startle.low:g} and {thresholds.startle:.2f} (false_alarms_per_hour "
-                f"{config.false_alarms_per_hour:g}); lower one of them"
-            )
-        return thresholds
 
     # Who is there
 
@@ -174,7 +156,7 @@ class AnomalyMonitor:
         self._stamp_ns = 0
         self._frame_id = ""
         self._observer = PassengerObserver(
-            self.config, self.thresholds, self._calibration.prior, self._calibration.outputs
+            self.config, self.thresholds, self._calibration.current.prior, self._calibration.current.outputs
         )
         self._lost = LostWatch(self.config.passenger_lost, self.config.memory.max_passengers)
         self._book.clear_all()

@@ -13,9 +13,9 @@ from emotional_dan_ros.core.anomaly import (
     calibration_path,
     shipped_calibration,
 )
-from emotional_dan_ros.core.anomaly.calibration import DEFAULT_WEIGHTS
 from emotional_dan_ros.core.errors import UserError
 from emotional_dan_ros.core.labels import Emotion
+from emotional_dan_ros.core.shipped_weights import DEFAULT_WEIGHTS
 from emotional_dan_ros.core.types import AnomalyPhase
 from test.core.anomaly.conftest import frame, mostly, play, state
 
@@ -34,7 +34,7 @@ def weights_folder(monkeypatch, tmp_path, calibration):
             calibration, model_name=name, curves={**calibration.curves, "sudden_change": higher}
         )
         (tmp_path / f"{name}.monitor.json").write_text(content.as_json())
-    monkeypatch.setattr("emotional_dan_ros.core.anomaly.calibration._WEIGHTS", tmp_path)
+    monkeypatch.setattr("emotional_dan_ros.core.anomaly.calibration.WEIGHTS_DIR", tmp_path)
     return tmp_path
 
 
