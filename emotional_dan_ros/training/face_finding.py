@@ -13,11 +13,13 @@ from emotional_dan_ros.core.geometry import compose_affine
 
 #: Images with a shorter side are enlarged: a face of a few dozen px that fills its image is too small for the detector.
 MIN_SIDE_PX = 320
+#: But never beyond this: a strip of two rows holds no face, and would take gigabytes.
+_MAX_SIDE_PX = 4096
 
 
 def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image, with its shorter side brought to `MIN_SIDE_PX` where it is less."""
-    factor = MIN_SIDE_PX / min(image.shape[:2])
+    """The image, with its shorter side brought to `MIN_SIDE_PX` where it is less and the longer one allows it."""
+    factor = min(MIN_SIDE_PX / min(image.shape[:2]), _MAX_SIDE_PX / max(image.shape[:2]))
     if factor <= 1:
         return image
     size = (round(image.shape[1] * factor), round(image.shape[0] * factor))

@@ -77,6 +77,11 @@ def test_a_small_image_is_enlarged_and_answered_in_its_own_pixels():
     np.testing.assert_allclose(of_small[:, :2] / factor, of_face[:, :2], atol=0.06 * np.abs(of_face[:, :2]).max())
 
 
+def test_a_strip_is_not_enlarged_without_a_bound():
+    assert enlarged(np.zeros((2, 4000), np.uint8)).shape == (2, 4096)
+    assert enlarged(np.zeros((2, 9000), np.uint8)).shape == (2, 9000)
+
+
 def test_the_commands(photographs, tmp_path, caplog):
     data = ["--data", str(photographs), "--device", "cpu"]
     assert main(["evaluate", *data, "--align", "detected"]) == 0
